@@ -1,0 +1,1 @@
+"""Bytes in, values out: canonical JSON, strict YAML, capped safetensors headers. Nothing here touches a disk."""
