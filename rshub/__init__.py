@@ -42,7 +42,7 @@ _ROOMS = {
     "verify": "rshub.soups.verify",
 }
 
-__all__ = [  # noqa: PLE0604, RUF022 - the lazy names, and the version
+__all__ = [  # noqa: PLE0604 - the lazy names, and the version
     *_ROOMS,
     "__version__",
 ]

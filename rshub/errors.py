@@ -68,7 +68,8 @@ class InvalidInput(RshubError, ValueError):
 class Incompatible(RshubError):
     """The parts do not fit together, or a check that was asked for says no.
 
-    ``verdicts`` holds one mapping for each rejected candidate: ``{"repo", "commit", "reasons": [{"code", "message"}]}``.
+    ``verdicts`` holds one mapping for each rejected candidate:
+    ``{"repo", "commit", "reasons": [{"code", "message"}]}``.
     """
 
     exit_code = 3

@@ -1,6 +1,6 @@
 """Reading a JSON or YAML object field by field, gathering every fault with its path before raising once.
 
-A ``Fields`` hands out checked values; ``finish`` raises when anything was wrong. Nothing here knows what the fields mean.
+A ``Fields`` hands out checked values; ``finish`` raises when anything was wrong. It does not know what a field means.
 """
 
 from __future__ import annotations

@@ -1,0 +1,58 @@
+"""Where a model lives, as people write it: ``owner/name``, ``owner/name@revision``, ``./folder`` or ``/folder``.
+
+Nothing is guessed: whatever begins with ``./`` or ``/`` is a folder, everything else is a repo. No disk is looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from rshub.errors import InvalidInput
+from rshub.types import RepoId
+
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?"
+_REPO = re.compile(rf"({_NAME}/{_NAME})(?:@([^\s@]+))?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepoAddress:
+    """A repo on a hub, and the revision that was named (None: its default branch)."""
+
+    repo_id: RepoId
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        """Write it as it is typed."""
+        return f"{self.repo_id}@{self.revision}" if self.revision else self.repo_id
+
+
+def is_folder(text: str) -> bool:
+    """Say whether this names a local folder: it begins with ``./`` or ``/``."""
+    return text.startswith(("./", "/"))
+
+
+def parse_repo(text: str) -> RepoAddress:
+    """Read ``owner/name`` or ``owner/name@revision``.
+
+    Raises:
+        InvalidInput: The text has another form.
+    """
+    found = _REPO.fullmatch(text)
+    if not found or ".." in found[1] or "--" in found[1]:
+        raise InvalidInput(
+            f"{text!r} is no repo: a repo is written owner/name or owner/name@revision",
+            where=text,
+            remedy="begin a local folder with ./ or /",
+        )
+    return RepoAddress(repo_id=RepoId(found[1]), revision=found[2])
+
+
+def parse_address(text: str) -> RepoAddress | Path:
+    """Read a repo or a local folder.
+
+    Raises:
+        InvalidInput: The text is neither.
+    """
+    return Path(text) if is_folder(text) else parse_repo(text)

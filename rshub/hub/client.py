@@ -1,0 +1,252 @@
+"""Talking to a hub: list, look, fetch named files at a commit, commit files in one piece, tag.
+
+Whole-repo downloads, pickles and remote code have no place here: a caller names the files it wants, at a full commit.
+The endpoint and the token are arguments; without them huggingface_hub's own defaults hold (HF_ENDPOINT, HF_TOKEN).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationDelete,
+    HfApi,
+    constants,
+    get_session,
+    hf_hub_download,
+    hf_hub_url,
+)
+from huggingface_hub.utils._headers import build_hf_headers
+from huggingface_hub.utils._http import hf_raise_for_status
+
+from rshub.errors import IntegrityError, NotFound
+from rshub.hub.errors_map import mapped
+from rshub.types import CommitSha, Digest, RepoId
+
+RepoType = Literal["model", "dataset"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepoSummary:
+    """One repo of a listing."""
+
+    repo_id: RepoId
+    commit: CommitSha
+    tags: tuple[str, ...] = ()
+    private: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepoFile:
+    """One file of a repo: its size in bytes, and its sha256 where the hub knows it."""
+
+    size: int
+    sha256: Digest | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepoInfo(RepoSummary):
+    """A repo at one commit, with its files."""
+
+    files: Mapping[str, RepoFile] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepoRefs:
+    """The branches and git tags of a repo, each with the commit it points at."""
+
+    branches: Mapping[str, CommitSha]
+    tags: Mapping[str, CommitSha]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Committed:
+    """A commit that was made; the last two are set when it opened a pull request."""
+
+    commit: CommitSha
+    url: str
+    pr_url: str | None = None
+    pr_revision: str | None = None
+
+
+class Hub:
+    """One hub, seen with one token.
+
+    Args:
+        endpoint: The hub's address; None takes huggingface_hub's default.
+        token: Who is asking; None takes the stored one, if any.
+    """
+
+    def __init__(self, endpoint: str | None = None, token: str | None = None) -> None:
+        self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
+        self._token = token
+        with mapped(self.endpoint):
+            self._api = HfApi(endpoint=self.endpoint, token=token, library_name="rshub")
+
+    def whoami(self) -> str:
+        """Name the account that the token belongs to."""
+        with mapped(self.endpoint):
+            return str(self._api.whoami()["name"])
+
+    def list_models(self, *, tags: Sequence[str] = (), author: str | None = None) -> list[RepoSummary]:
+        """List the models that carry every one of these tags, sorted by name."""
+        with mapped(self.endpoint):
+            found = self._api.list_models(filter=list(tags) or None, author=author, expand=["sha", "tags", "private"])
+            return sorted(
+                (
+                    RepoSummary(
+                        repo_id=RepoId(model.id),
+                        commit=CommitSha(model.sha or ""),
+                        tags=tuple(model.tags or ()),
+                        private=bool(model.private),
+                    )
+                    for model in found
+                ),
+                key=lambda summary: summary.repo_id,
+            )
+
+    def info(self, repo_id: str, revision: str | None = None, *, repo_type: RepoType = "model") -> RepoInfo:
+        """Look at a repo at a revision: its full commit, its tags, its files with sizes and digests."""
+        look = self._api.model_info if repo_type == "model" else self._api.dataset_info
+        with mapped(repo_id, revision):
+            info = look(repo_id, revision=revision, files_metadata=True)
+        files = {
+            sibling.rfilename: RepoFile(
+                size=sibling.size or 0, sha256=Digest(sibling.lfs.sha256) if sibling.lfs is not None else None
+            )
+            for sibling in info.siblings or ()
+        }
+        return RepoInfo(
+            repo_id=RepoId(info.id),
+            commit=CommitSha(info.sha or ""),
+            tags=tuple(info.tags or ()),
+            private=bool(info.private),
+            files=files,
+        )
+
+    def exists(self, repo_id: str, *, repo_type: RepoType = "model") -> bool:
+        """Say whether the repo is there and visible."""
+        with mapped(repo_id):
+            return self._api.repo_exists(repo_id, repo_type=repo_type)
+
+    def refs(self, repo_id: str, *, repo_type: RepoType = "model") -> RepoRefs:
+        """List branches and git tags."""
+        with mapped(repo_id):
+            refs = self._api.list_repo_refs(repo_id, repo_type=repo_type)
+        return RepoRefs(
+            branches={ref.name: CommitSha(ref.target_commit) for ref in refs.branches},
+            tags={ref.name: CommitSha(ref.target_commit) for ref in refs.tags},
+        )
+
+    def download(self, repo_id: str, names: Iterable[str], *, commit: str, repo_type: RepoType = "model") -> Path:
+        """Fetch the named files at a commit into the client's cache.
+
+        Returns:
+            The folder that holds them under their names; other files may lie beside them.
+
+        Raises:
+            NotFound: No names were given, or one of them is not in the repo.
+            HubError: The hub or the network failed.
+        """
+        folder: Path | None = None
+        for name in names:
+            with mapped(f"{repo_id}/{name}", commit):
+                path = hf_hub_download(
+                    repo_id,
+                    name,
+                    revision=commit,
+                    repo_type=repo_type,
+                    endpoint=self.endpoint,
+                    token=self._token,
+                    library_name="rshub",
+                )
+            folder = Path(path).parents[name.count("/")]
+        if folder is None:
+            raise NotFound(f"{repo_id}@{commit}: no file to fetch", where=repo_id)
+        return folder
+
+    def read(self, repo_id: str, name: str, *, commit: str, max_bytes: int, repo_type: RepoType = "model") -> bytes:
+        """Read one small file at a commit.
+
+        Raises:
+            IntegrityError: It is larger than ``max_bytes``; nothing was fetched.
+        """
+        with mapped(f"{repo_id}/{name}", commit):
+            found = self._api.get_paths_info(repo_id, [name], revision=commit, repo_type=repo_type)
+        if not found:
+            raise NotFound(f"{repo_id}@{commit}: no file {name}", where=f"{repo_id}/{name}")
+        size = getattr(found[0], "size", 0)
+        if size > max_bytes:
+            raise IntegrityError(
+                f"{repo_id}/{name}: {size} bytes are more than the {max_bytes} that are read", where=f"{repo_id}/{name}"
+            )
+        return (self.download(repo_id, [name], commit=commit, repo_type=repo_type) / name).read_bytes()
+
+    def read_range(self, repo_id: str, name: str, *, commit: str, start: int, length: int) -> bytes:
+        """Read ``length`` bytes of a model file from ``start`` on, without fetching the rest."""
+        url = hf_hub_url(repo_id, name, revision=commit, endpoint=self.endpoint)
+        headers = build_hf_headers(token=self._token, library_name="rshub")
+        headers["Range"] = f"bytes={start}-{start + length - 1}"
+        with mapped(f"{repo_id}/{name}", commit):
+            response = get_session().get(url, headers=headers, follow_redirects=True)
+            hf_raise_for_status(response)
+        data = response.content
+        return data[:length] if response.status_code == 206 else data[start : start + length]
+
+    def create_repo(
+        self, repo_id: str, *, private: bool = False, exist_ok: bool = True, repo_type: RepoType = "model"
+    ) -> None:
+        """Create a repo; one that exists is left as it is."""
+        with mapped(repo_id):
+            self._api.create_repo(repo_id, private=private, exist_ok=exist_ok, repo_type=repo_type)
+
+    def commit(
+        self,
+        repo_id: str,
+        files: Mapping[str, bytes | Path],
+        *,
+        message: str,
+        parent_commit: str | None = None,
+        create_pr: bool = False,
+        delete: Sequence[str] = (),
+        repo_type: RepoType = "model",
+    ) -> Committed:
+        """Commit files in one piece: either all of them land, or none.
+
+        Args:
+            repo_id: Where to.
+            files: Name in the repo -> its bytes, or the local file that holds them.
+            message: The commit's first line.
+            parent_commit: Refuse when the branch has moved on from here.
+            create_pr: Open a pull request instead of writing to the main branch.
+            delete: Names to remove in the same commit.
+            repo_type: ``model`` or ``dataset``.
+        """
+        operations: list[CommitOperationAdd | CommitOperationDelete] = [
+            CommitOperationAdd(
+                path_in_repo=name, path_or_fileobj=content if isinstance(content, bytes) else str(content)
+            )
+            for name, content in files.items()
+        ]
+        operations += [CommitOperationDelete(path_in_repo=name) for name in delete]
+        with mapped(repo_id):
+            done = self._api.create_commit(
+                repo_id,
+                operations,
+                commit_message=message,
+                parent_commit=parent_commit,
+                create_pr=create_pr,
+                repo_type=repo_type,
+            )
+        return Committed(
+            commit=CommitSha(done.oid), url=done.commit_url, pr_url=done.pr_url, pr_revision=done.pr_revision
+        )
+
+    def tag(self, repo_id: str, tag: str, *, revision: str, message: str = "", repo_type: RepoType = "model") -> None:
+        """Put a git tag on a revision; a tag that exists is an error."""
+        with mapped(repo_id, tag):
+            self._api.create_tag(repo_id, tag=tag, revision=revision, tag_message=message or None, repo_type=repo_type)
