@@ -104,11 +104,11 @@ class _Reader:
                 if event.version or event.tags:
                     raise self._refuse(event, "directives (%YAML, %TAG) are not read")
             elif isinstance(event, yaml.AliasEvent):
-                raise self._refuse(event, f"the alias *{event.anchor[:60]} is not read; write the value out")
+                raise self._refuse(event, f"the alias *{(event.anchor or "")[:60]} is not read; write the value out")
             elif isinstance(event, yaml.NodeEvent):
                 self._node(event)
             elif isinstance(event, yaml.CollectionEndEvent):
-                self._place(event, self._open.pop().value)
+                self._place(self._open.pop().value)
         return self._top
 
     def _node(self, event: yaml.NodeEvent) -> None:
@@ -122,7 +122,7 @@ class _Reader:
             if wants_key:
                 self._key(event)
             else:
-                self._place(event, self._scalar(event))
+                self._place(self._scalar(event))
             return
         if wants_key:
             raise self._refuse(event, "a key is one word, not a collection")
@@ -148,7 +148,7 @@ class _Reader:
             raise self._refuse(event, f"{event.value[:20]} is too large a number")
         return value
 
-    def _place(self, event: yaml.Event, value: Any) -> None:
+    def _place(self, value: Any) -> None:
         if not self._open:
             self._top = value
         elif isinstance(self._open[-1].value, list):
