@@ -104,7 +104,8 @@ class _Reader:
                 if event.version or event.tags:
                     raise self._refuse(event, "directives (%YAML, %TAG) are not read")
             elif isinstance(event, yaml.AliasEvent):
-                raise self._refuse(event, f"the alias *{(event.anchor or "")[:60]} is not read; write the value out")
+                name = str(event.anchor)[:60]
+                raise self._refuse(event, f"the alias *{name} is not read; write the value out")
             elif isinstance(event, yaml.NodeEvent):
                 self._node(event)
             elif isinstance(event, yaml.CollectionEndEvent):
