@@ -1,0 +1,33 @@
+"""Everything else, answered plainly: what the real Hub has and this one does not is 501, the rest 404."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from rshub.localhub.errors import Refusal, not_offered, repo_not_found
+from rshub.localhub.exchange import Call, route
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def one_part_id(call: Call) -> Response:
+    """Ids without a namespace belong to the early days of the real Hub; there are none here."""
+    raise repo_not_found(anonymous=call.identity.anonymous)
+
+
+def not_offered_here(call: Call) -> Response:
+    """A call of the real Hub's API that this hub lacks, named in the answer."""
+    raise not_offered(f"{call.method} {call.raw_path[:200]}")
+
+
+def nothing_here(call: Call) -> Response:
+    """An address that means nothing."""
+    raise Refusal(404, f"There is nothing at {call.raw_path[:200]}.")
+
+
+ROUTES = [
+    route("/api/{kind:repokind}/{name}", one_part_id, *_METHODS),
+    route("/{name}/resolve/{revision}/{path:path}", one_part_id, "GET"),
+    route("/api/{rest:path}", not_offered_here, *_METHODS),
+    route("/{rest:path}", nothing_here, *_METHODS),
+]
