@@ -1,0 +1,81 @@
+"""The model card of an expert, rendered from its manifest: for people and for search, and never read back."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from rshub.experts.catalog import EXPERT_TAG
+from rshub.experts.manifest import ExpertManifest
+
+SOUP_FAMILY_TAG = "rewarded-soup"
+_PIPELINES = {
+    "CAUSAL_LM": "text-generation",
+    "SEQ_2_SEQ_LM": "text2text-generation",
+    "SEQ_CLS": "text-classification",
+    "TOKEN_CLS": "token-classification",
+    "QUESTION_ANS": "question-answering",
+    "FEATURE_EXTRACTION": "feature-extraction",
+}
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>|#!~]")
+
+
+def render_expert_card(manifest: ExpertManifest, *, repo_id: str, tag: str | None, task_type: str | None) -> str:
+    """Render ``README.md``.
+
+    Args:
+        manifest: What the expert says of itself.
+        repo_id: Where it is published.
+        tag: The release, None for a pull request that is released when it is merged.
+        task_type: What PEFT calls the task (``CAUSAL_LM``), for the Hub's pipeline tag.
+    """
+    template = _environment().get_template("expert_card.md")
+    return template.render(
+        front_matter=front_matter(_metadata(manifest, task_type)),
+        manifest=manifest,
+        repo_id=repo_id,
+        tag=tag,
+        own=manifest.own_score,
+        size=sum(claim.size for claim in manifest.artefact.files.values()),
+    )
+
+
+def front_matter(metadata: dict[str, Any]) -> str:
+    """Write a card's front matter, without the fields that are not known."""
+    known = {key: value for key, value in metadata.items() if value not in (None, [], "")}
+    return yaml.safe_dump(known, sort_keys=False, allow_unicode=True).rstrip()
+
+
+def plain(text: object) -> str:
+    """Make a publisher's words safe inside a card: one line, no markup that acts."""
+    line = " ".join(str(text).split())[:500]
+    return _MARKUP.sub(lambda mark: "\\" + mark[0], line)
+
+
+def _metadata(manifest: ExpertManifest, task_type: str | None) -> dict[str, Any]:
+    dataset = manifest.training.get("dataset")
+    return {
+        "library_name": "peft",
+        "base_model": manifest.base.repo_id,
+        "base_model_relation": "adapter",
+        "pipeline_tag": _PIPELINES.get(task_type or ""),
+        "license": manifest.licence,
+        "datasets": [dataset] if isinstance(dataset, str) and "/" in dataset and " " not in dataset else [],
+        "tags": [SOUP_FAMILY_TAG, EXPERT_TAG, f"reward:{manifest.reward.name}", "lora"],
+    }
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("rshub.experts"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - this is Markdown; every word of others passes through `plain`
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["plain"] = plain
+    return environment

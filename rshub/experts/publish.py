@@ -1,0 +1,221 @@
+"""Publishing an expert: check it, digest it, render its card, make one commit, tag the release.
+
+Everything is checked before anything is sent. Only the files named here go up: the adapter's two files, ``expert.json``
+and the card. A dry run returns what would be published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rshub.errors import InvalidInput, NotFound
+from rshub.experts.base_identity import BaseIdentity, identify_base, read_layout
+from rshub.experts.card import render_expert_card
+from rshub.experts.catalog import read_expert
+from rshub.experts.draft import Draft, gather
+from rshub.experts.manifest import FILE_NAME, Artefact, BaseClaim, ExpertManifest, FileClaim, InitClaim
+from rshub.experts.versions import tag_for
+from rshub.formats.address import parse_repo
+from rshub.formats.canonical import file_bytes, sha256
+from rshub.hub.client import Hub, RepoInfo
+from rshub.tensors.adapters import match_modules, read_adapter
+from rshub.tensors.file_digest import file_digest
+
+CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
+CARD = "README.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What was published. Commit and tag are None after a dry run, the tag also after a pull request."""
+
+    repo: str
+    commit: str | None
+    tag: str | None
+    files: Mapping[str, FileClaim]
+    manifest: ExpertManifest
+    card: str
+    pr_url: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give repo, commit, tag and files."""
+        return {
+            "repo": self.repo,
+            "commit": self.commit,
+            "tag": self.tag,
+            "files": {name: vars(claim) for name, claim in sorted(self.files.items())},
+            "pr_url": self.pr_url,
+        }
+
+
+def publish(
+    folder: Path | str,
+    repo_id: str,
+    *,
+    reward: str | None = None,
+    spec: str | None = None,
+    direction: str | None = None,
+    base: str | None = None,
+    init: str | None = None,
+    license: str | None = None,  # noqa: A002 - the Hub's word
+    from_file: Path | None = None,
+    version: str | None = None,
+    private: bool = False,
+    create_pr: bool = False,
+    dry_run: bool = False,
+    scores: Sequence[Mapping[str, Any]] = (),
+    training: Mapping[str, Any] | None = None,
+    endpoint: str | None = None,
+    token: str | None = None,
+) -> Published:
+    """Publish a LoRA as an expert, one commit and one git tag.
+
+    Args:
+        folder: Where ``adapter_config.json`` and ``adapter_model.safetensors`` lie.
+        repo_id: ``owner/name``; created when it is not there.
+        reward: The name of the reward it was trained for.
+        spec: The reward as a string (``metric:rouge1.recall``); its digest is the reward's identity.
+        direction: ``max`` or ``min``; the spec's own when it is known, else ``max``.
+        base: ``owner/name[@revision]``; None takes what the adapter's config says.
+        init: ``base``, ``merged[:repo]`` or ``adapter:repo[@revision]``: where training started.
+        license: The licence of the adapter, as the Hub spells it.
+        from_file: An ``expert.yaml`` with what has no option; options win.
+        version: ``X.Y.Z``; None takes 1.0.0, then the next minor version.
+        private: Create the repo private.
+        create_pr: Open a pull request instead of committing; nothing is tagged.
+        dry_run: Check and render, send nothing.
+        scores: The payoff row: mappings with reward, value, stderr, n, split, prompts_digest, measured_by.
+        training: How it was trained: method, objective, mixture, seed, steps, kl, dataset, versions.
+        endpoint: The hub's address.
+        token: Who publishes.
+
+    Raises:
+        InvalidInput: Something needed was said nowhere, or the repo or the version is taken by something else.
+        Incompatible: The adapter does not fit the base, or is of a kind that cannot be mixed.
+        IntegrityError: The adapter's files are damaged, hold NaN, or are pickles.
+        NotFound: Folder, base or repo are not there, or the token gives no access.
+        HubError: The hub or the network failed.
+    """
+    place = parse_repo(repo_id).repo_id
+    source = Path(folder)
+    adapter = read_adapter(source)
+    draft = gather(
+        adapter.config,
+        reward=reward,
+        spec=spec,
+        direction=direction,
+        base=base,
+        init=init,
+        licence=license,
+        version=version,
+        training=training,
+        scores=scores,
+        from_file=from_file,
+    )
+    hub = Hub(endpoint, token)
+    identity = identify_base(str(draft.base), hub)
+    match_modules(adapter, read_layout(identity, hub))
+    adapter.check_finite()
+
+    target = _target(hub, place, draft, private=private, create_pr=create_pr)
+    tag = None if create_pr else tag_for(draft.version, hub.refs(place).tags if target else ())
+    config = file_bytes({**adapter.config, "base_model_name_or_path": identity.repo_id, "revision": identity.revision})
+    artefact = Artefact(
+        files={CONFIG: _claim(config), WEIGHTS: _claim(source / WEIGHTS)},
+        rank=adapter.rank,
+        modules=tuple(sorted(adapter.modules)),
+    )
+    manifest = _manifest(draft, identity, artefact, _init(draft, hub))
+    card = render_expert_card(manifest, repo_id=place, tag=tag, task_type=adapter.config.get("task_type"))
+    content: dict[str, bytes | Path] = {
+        CARD: card.encode(),
+        FILE_NAME: manifest.to_bytes(),
+        CONFIG: config,
+        WEIGHTS: source / WEIGHTS,
+    }
+    files = {name: _claim(data) for name, data in content.items()}
+    if dry_run:
+        return Published(repo=place, commit=None, tag=tag, files=files, manifest=manifest, card=card)
+    if not create_pr:
+        hub.create_repo(place, private=private)
+    done = hub.commit(
+        place,
+        content,
+        message=f"Publish expert for {manifest.reward.name}" + (f", {tag}" if tag else ""),
+        parent_commit=target.commit if target else None,
+        create_pr=create_pr,
+    )
+    if tag:
+        hub.tag(place, tag, revision=done.commit, message=f"Expert for {manifest.reward.name}")
+    return Published(
+        repo=place, commit=done.commit, tag=tag, files=files, manifest=manifest, card=card, pr_url=done.pr_url
+    )
+
+
+def _target(hub: Hub, place: str, draft: Draft, *, private: bool, create_pr: bool) -> RepoInfo | None:
+    """Look at the repo that will be written to; None when it has yet to be created."""
+    if not hub.exists(place):
+        if create_pr:
+            raise NotFound(f"{place}: no such repo to open a pull request on", where=place, remedy="check the name")
+        return None
+    found = hub.info(place)
+    if private and not found.private:
+        raise InvalidInput(
+            f"{place} is public already, so nothing in it can be private",
+            where=place,
+            remedy="publish to another repo, or make this one private first",
+        )
+    if FILE_NAME in found.files:
+        there = read_expert(hub, place, commit=found.commit).reward.name
+        if there != draft.reward.name:
+            raise InvalidInput(
+                f"{place} holds an expert for {there}, not for {draft.reward.name}",
+                where=place,
+                remedy="publish to a repo of its own: one expert, one reward, one repo",
+            )
+    return found
+
+
+def _manifest(draft: Draft, identity: BaseIdentity, artefact: Artefact, init: InitClaim) -> ExpertManifest:
+    claimed = ExpertManifest(
+        reward=draft.reward,
+        base=BaseClaim(
+            repo_id=identity.repo_id,
+            revision=identity.revision,
+            files=identity.files,
+            config_digest=identity.config_digest,
+            tokenizer_digest=identity.tokenizer_digest,
+        ),
+        init=init,
+        artefact=artefact,
+        training=draft.training,
+        bounds=draft.bounds,
+        licence=draft.licence,
+    )
+    document = claimed.to_json() | {"scores": [dict(score) for score in draft.scores]}
+    return ExpertManifest.from_json(document, source="the scores and claims", error=InvalidInput)
+
+
+def _init(draft: Draft, hub: Hub) -> InitClaim:
+    if draft.init is None:
+        return InitClaim(kind=draft.init_kind)
+    info = hub.info(draft.init.repo_id, draft.init.revision)
+    weights = info.files.get(WEIGHTS)
+    if draft.init_kind == "adapter" and weights is None:
+        raise NotFound(f"{draft.init}: no {WEIGHTS}", where="--init", remedy="name the adapter that was continued")
+    return InitClaim(
+        kind=draft.init_kind,
+        repo_id=info.repo_id,
+        revision=info.commit,
+        digest=weights.sha256 if draft.init_kind == "adapter" and weights else None,
+    )
+
+
+def _claim(content: bytes | Path) -> FileClaim:
+    if isinstance(content, bytes):
+        return FileClaim(sha256=sha256(content), size=len(content))
+    return FileClaim(sha256=file_digest(content), size=content.stat().st_size)

@@ -1,0 +1,116 @@
+"""Who might serve a preference: the experts found for each reward, and those that are named in full.
+
+Looks things up and attaches reasons; the choice is made elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rshub.errors import NotFound
+from rshub.experts.base_identity import BaseIdentity
+from rshub.experts.catalog import EXPERT_TAG, find_experts, locate, read_expert
+from rshub.experts.compatibility import Reason, judge
+from rshub.experts.manifest import FILE_NAME, ExpertManifest
+from rshub.formats.address import parse_repo
+from rshub.hub.client import Hub
+from rshub.preferences.policy import Policy
+from rshub.preferences.preference import Preference, PreferenceTerm, check_names
+from rshub.soups.choose import Candidate
+from rshub.types import CommitSha
+
+_NO_MANIFEST = Reason(code="plain", message="no expert.json: its reward and its lineage are unknown", level="warn")
+
+
+def find_candidates(
+    wanted: Preference, identity: BaseIdentity, hub: Hub, rules: Policy | None
+) -> dict[str, list[Candidate]]:
+    """Find the candidates for every reward that the preference names, each with the reasons against it.
+
+    Raises:
+        InvalidInput: A reward that nobody offers on this base, with its column and the nearest one.
+        NotFound: Nobody offers anything on this base.
+    """
+    rewards = [term.name for term in wanted.terms if term.kind == "reward"]
+    if not rewards:
+        return {}
+    at_base = identity.repo_id  # experts on a local base are found by their rewards and compared by digest
+    tags = [EXPERT_TAG, *([f"base_model:{at_base}"] if at_base else [])]
+    offered = {
+        tag.removeprefix("reward:")
+        for summary in hub.list_models(tags=tags)
+        for tag in summary.tags
+        if tag.startswith("reward:")
+    }
+    if not offered:
+        raise NotFound(
+            f"no expert on {identity} was found at {hub.endpoint}",
+            where=str(identity),
+            remedy="check --base and --endpoint, or name adapters in full: owner/name=...",
+        )
+    check_names(wanted, offered)
+    offers: dict[str, list[Candidate]] = {}
+    for reward in rewards:
+        catalog = find_experts(hub, base=at_base, reward=reward)
+        row = [
+            Candidate(
+                reward=reward,
+                place=entry.repo_id,
+                commit=entry.commit,
+                version=entry.version,
+                manifest=entry.manifest,
+                reasons=(*judge(entry.manifest, identity), *_denied(entry.repo_id, rules)),
+            )
+            for entry in catalog.entries
+        ]
+        row += [
+            Candidate(
+                reward=reward,
+                place=found.repo_id,
+                commit=found.commit,
+                reasons=(Reason(code=found.code, message=found.message),),
+            )
+            for found in catalog.discarded
+        ]
+        offers[reward] = row
+    return offers
+
+
+def look_up(term: PreferenceTerm, identity: BaseIdentity, hub: Hub, rules: Policy | None) -> Candidate:
+    """Look up an expert that the preference names in full; a plain adapter is welcome and warned about.
+
+    Raises:
+        NotFound: There is no such repo, revision or folder.
+        IntegrityError: Its manifest is broken.
+    """
+    if term.kind == "directory":
+        folder = Path(term.name)
+        if not folder.is_dir():
+            raise NotFound(f"{term.name}: no such folder", where=term.name, remedy="check the path in the preference")
+        manifest = None
+        if (folder / FILE_NAME).is_file():
+            manifest = ExpertManifest.from_bytes((folder / FILE_NAME).read_bytes(), source=str(folder / FILE_NAME))
+        return _candidate(term.name, None, manifest, identity, ())
+    commit, version, _ = locate(hub, parse_repo(term.label))
+    info = hub.info(term.name, commit)
+    manifest = read_expert(hub, info.repo_id, commit=commit) if FILE_NAME in info.files else None
+    found = _candidate(info.repo_id, commit, manifest, identity, _denied(info.repo_id, rules))
+    return Candidate(**{**vars(found), "version": version})
+
+
+def _candidate(
+    place: str,
+    commit: CommitSha | None,
+    manifest: ExpertManifest | None,
+    identity: BaseIdentity,
+    more: Sequence[Reason],
+) -> Candidate:
+    reasons = judge(manifest, identity) if manifest else (_NO_MANIFEST,)
+    reward = manifest.reward.name if manifest else None
+    return Candidate(reward=reward, place=place, commit=commit, manifest=manifest, reasons=(*reasons, *more))
+
+
+def _denied(repo_id: str, rules: Policy | None) -> tuple[Reason, ...]:
+    denied = rules is not None and rules.denies(repo_id)
+    return (Reason(code="policy", message=f"the policy denies {repo_id}"),) if denied else ()

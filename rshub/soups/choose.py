@@ -1,0 +1,177 @@
+"""Which experts serve a preference: a joint choice within one lineage, with a reason for everything left out.
+
+Pure: what is on the hub was fetched by somebody else. The same candidates give the same choice, in whatever order they
+come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rshub.errors import Incompatible
+from rshub.experts.compatibility import Reason, lineage, rejects
+from rshub.experts.manifest import ExpertManifest
+from rshub.experts.versions import Version
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An expert that might serve a term. ``manifest`` is None for a plain adapter, whose lineage is unknown."""
+
+    reward: str | None
+    place: str
+    commit: str | None
+    version: Version | None = None
+    manifest: ExpertManifest | None = None
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def lineage(self) -> str | None:
+        """The start it shares with those it may be mixed with; None when it is unknown."""
+        return lineage(self.manifest) if self.manifest else None
+
+    def because(self, code: str, message: str) -> Candidate:
+        """Give the candidate with one more reason against it."""
+        return replace(self, reasons=(*self.reasons, Reason(code=code, message=message)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Give place and reasons, as in a list of rejections."""
+        return {
+            "reward": self.reward,
+            "repo": self.place,
+            "commit": self.commit,
+            "tag": self.version.tag if self.version else None,
+            "reasons": [reason.to_json() for reason in self.reasons],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Who was chosen for each reward, and who was not and why."""
+
+    chosen: Mapping[str, Candidate]
+    rejected: tuple[Candidate, ...]
+
+
+def choose(offers: Mapping[str, Sequence[Candidate]], named: Sequence[Candidate] = ()) -> Choice:
+    """Choose one expert for each reward, all of one lineage.
+
+    Args:
+        offers: Reward -> the candidates found for it, with the reasons against each.
+        named: Experts that the preference names in full; they are taken, and decide the lineage.
+
+    Raises:
+        Incompatible: A reward has no candidate left, no lineage covers all rewards, a named expert does not fit, or
+            two different specs go by one name. The verdicts hold every candidate with its reasons.
+    """
+    everyone = [candidate for row in offers.values() for candidate in row]
+    for candidate in named:
+        if rejects(candidate.reasons):
+            why = next(reason.message for reason in candidate.reasons if reason.level == "reject")
+            raise _refusal(f"{candidate.place} does not fit: {why}", named, "choose another expert, or its own base")
+    wanted = sorted({candidate.lineage for candidate in named if candidate.lineage is not None})
+    if len(wanted) > 1:
+        named = [candidate.because("lineage", f"its lineage is {candidate.lineage}") for candidate in named]
+        raise _refusal("the named experts do not share one start", named, "mix experts of one lineage")
+
+    open_to = {reward: [c for c in row if not rejects(c.reasons)] for reward, row in offers.items()}
+    for reward, row in open_to.items():
+        if not row:
+            first = next((c.reasons[0].message for c in offers[reward] if c.reasons), "nothing was found")
+            raise _refusal(
+                f"no expert for {reward!r} fits this base: {first}",
+                everyone,
+                "rshub ls shows what there is; the base of the experts may be another one",
+            )
+        _one_spec(reward, row)
+    ranked = {reward: _ranked(row) for reward, row in open_to.items()}
+    best = _best_lineage(ranked, wanted, everyone)
+    chosen = {reward: next(c for c in row if c.lineage == best) for reward, row in ranked.items()}
+    return Choice(chosen=chosen, rejected=tuple(_left_out(offers, chosen, best)))
+
+
+def _one_spec(reward: str, row: Sequence[Candidate]) -> None:
+    specs = {
+        c.manifest.reward.spec_digest: f"{c.place} ({c.manifest.reward.spec})"
+        for c in sorted(row, key=lambda c: c.place, reverse=True)
+        if c.manifest and c.manifest.reward.spec_digest
+    }
+    if len(specs) > 1:
+        listed = " and ".join(sorted(specs.values()))
+        raise _refusal(
+            f"{reward!r} means different rewards on this base: {listed}",
+            [c.because("spec", f"scores {reward!r} by another spec than its neighbour") for c in row],
+            "name the expert that you mean in full: owner/name=...",
+        )
+
+
+def _ranked(row: Sequence[Candidate]) -> list[Candidate]:
+    """Sort best first: highest release, then own score where all are measured alike, then name."""
+    scores = {c.place: c.manifest.own_score if c.manifest else None for c in row}
+    alike = len({(s.prompts_digest, s.split) if s and s.prompts_digest else None for s in scores.values()}) == 1
+    comparable = alike and all(s is not None and s.prompts_digest for s in scores.values())
+
+    def worth(candidate: Candidate) -> float:
+        score = scores[candidate.place]
+        if not comparable or score is None or candidate.manifest is None:
+            return 0.0
+        return score.value if candidate.manifest.reward.direction == "max" else -score.value
+
+    by_name = sorted(row, key=lambda c: (c.place, c.commit or ""))
+    by_worth = sorted(by_name, key=worth, reverse=True)
+    lowest = ((-1, 0, 0), False, ())
+    return sorted(by_worth, key=lambda c: c.version.order if c.version else lowest, reverse=True)
+
+
+def _best_lineage(
+    ranked: Mapping[str, Sequence[Candidate]], wanted: Sequence[str], everyone: Sequence[Candidate]
+) -> str | None:
+    if not ranked:
+        return wanted[0] if wanted else None
+    covering = set.intersection(*({c.lineage or "" for c in row} for row in ranked.values()))
+    if wanted:
+        covering &= set(wanted)
+    if not covering:
+        listed = [c.because("lineage", f"its lineage is {c.lineage}") for c in everyone]
+        raise _refusal(
+            "no lineage covers all rewards: these experts do not share one start",
+            listed,
+            "mix experts that continue from the same start",
+        )
+
+    def places(name: str) -> tuple[int, list[int], str]:
+        at = [next(i for i, c in enumerate(ranked[reward]) if c.lineage == name) for reward in sorted(ranked)]
+        return sum(at), at, name
+
+    return min(covering, key=places)
+
+
+def _left_out(
+    offers: Mapping[str, Sequence[Candidate]], chosen: Mapping[str, Candidate], best: str | None
+) -> list[Candidate]:
+    left: list[Candidate] = []
+    for reward, row in offers.items():
+        winner = chosen[reward]
+        for candidate in row:
+            if candidate == winner:
+                continue
+            if rejects(candidate.reasons):
+                left.append(candidate)
+            elif candidate.lineage != best:
+                why = f"starts from another lineage ({candidate.lineage}) than the soup ({best})"
+                left.append(candidate.because("lineage", why))
+            elif candidate.place == winner.place:
+                left.append(candidate.because("older", f"{_shown(winner)} is a newer release"))
+            else:
+                left.append(candidate.because("not-preferred", f"{winner.place} {_shown(winner)} comes first"))
+    return sorted(left, key=lambda c: (c.reward or "", c.place, c.commit or ""))
+
+
+def _shown(candidate: Candidate) -> str:
+    return candidate.version.tag if candidate.version else (candidate.commit or "")[:8]
+
+
+def _refusal(message: str, candidates: Sequence[Candidate], remedy: str) -> Incompatible:
+    return Incompatible(message, remedy=remedy, verdicts=[candidate.to_json() for candidate in candidates])

@@ -1,0 +1,185 @@
+"""``soup.lock.json``: everything a soup is made of, pinned, so that anybody can make the same bytes again.
+
+A repo is pinned by its full commit and the sha256 of every file that is used, a local folder by its path and digests.
+Reading is strict; a lock is written by machines only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rshub.errors import InvalidInput, NotFound
+from rshub.formats.canonical import file_bytes, load_json
+from rshub.formats.fields import COMMIT, SHA256, Fields
+from rshub.types import CommitSha, Digest
+
+FILE_NAME = "soup.lock.json"
+SCHEMA = "rshub.soup/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pin:
+    """Something that is used: a repo at a full commit, or a local folder; with the sha256 of the files that count."""
+
+    repo_id: str | None = None
+    revision: CommitSha | None = None
+    path: str | None = None
+    files: Mapping[str, Digest] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """Name it for a person."""
+        return self.path or f"{self.repo_id}@{(self.revision or '')[:8]}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the pin as it stands in a lock."""
+        if self.path is not None:
+            return {"path": self.path, "files": dict(self.files)}
+        return {"repo_id": self.repo_id, "revision": self.revision, "files": dict(self.files)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedExpert:
+    """One expert of a soup. ``label`` is what the preference called it, ``coefficient`` its lambda."""
+
+    label: str
+    reward: str | None
+    tag: str | None
+    coefficient: float
+    pin: Pin
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the expert as it stands in a lock."""
+        return {
+            "label": self.label,
+            "reward": self.reward,
+            "tag": self.tag,
+            "coefficient": self.coefficient,
+            **self.pin.to_json(),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputForm:
+    """What is made of the soup; see ``compose`` for the meaning of each."""
+
+    format: str = "checkpoint"
+    method: str = "delta"
+    dtype: str = "auto"
+    rank: int | None = None
+    pad_rank: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoupLock:
+    """A soup, pinned. ``outputs`` holds the sha256 of every composed file, None before composing."""
+
+    preference: str
+    mapping: str
+    units: str
+    coefficients: Mapping[str, float]
+    base: Pin
+    experts: tuple[LockedExpert, ...]
+    init: Pin | None = None
+    form: OutputForm = field(default_factory=OutputForm)
+    outputs: Mapping[str, Digest] | None = None
+    tool_version: str = ""
+
+    def composed(self, form: OutputForm, outputs: Mapping[str, Digest] | None) -> SoupLock:
+        """Give the lock of what was composed from this one."""
+        return replace(self, form=form, outputs=outputs)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the document."""
+        return {
+            "schema": SCHEMA,
+            "tool": {"name": "rshub", "version": self.tool_version},
+            "preference": self.preference,
+            "mapping": self.mapping,
+            "units": self.units,
+            "coefficients": dict(self.coefficients),
+            "base": self.base.to_json(),
+            "init": self.init.to_json() if self.init else None,
+            "experts": [expert.to_json() for expert in self.experts],
+            "form": vars(self.form),
+            "outputs": dict(self.outputs) if self.outputs is not None else None,
+        }
+
+    def to_bytes(self) -> bytes:
+        """Write ``soup.lock.json``."""
+        return file_bytes(self.to_json())
+
+    @classmethod
+    def load(cls, path: Path) -> SoupLock:
+        """Read a lock from disk.
+
+        Raises:
+            NotFound: There is no such file.
+            InvalidInput: It is no lock; every fault is named.
+        """
+        try:
+            data = path.read_bytes()
+        except OSError as fault:
+            raise NotFound(f"{path}: {fault.strerror}", where=str(path), remedy="check the path of the lock") from fault
+        return cls.from_bytes(data, source=str(path))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, source: str = FILE_NAME) -> SoupLock:
+        """Read a lock; see ``load``."""
+        top = Fields(load_json(data, source=source), source=source)
+        top.choice("schema", [SCHEMA])
+        form = top.inner("form", required=False)
+        lock = cls(
+            preference=top.text("preference"),
+            mapping=top.text("mapping"),
+            units=top.text("units", default="normalised"),
+            coefficients=top.mapping("coefficients", _is_number, "a number"),
+            base=_pin(top.inner("base")),
+            init=_pin(top.inner("init")) if top.has("init") else None,
+            experts=tuple(_expert(item) for item in top.each("experts")),
+            form=OutputForm(
+                format=form.text("format", default="checkpoint"),
+                method=form.text("method", default="delta"),
+                dtype=form.text("dtype", default="auto"),
+                rank=form.integer("rank", least=1) if form.has("rank") else None,
+                pad_rank=form.integer("pad_rank", least=1) if form.has("pad_rank") else None,
+            ),
+            outputs=top.mapping("outputs", _is_digest, "a sha256") if top.has("outputs") else None,
+            tool_version=top.inner("tool", required=False).text("version", default=""),
+        )
+        top.finish()
+        if any(expert.coefficient == 0 for expert in lock.experts):
+            raise InvalidInput(f"{source}: an expert with coefficient 0 has no place in a lock", where=source)
+        return lock
+
+
+def _expert(fields: Fields) -> LockedExpert:
+    return LockedExpert(
+        label=fields.text("label"),
+        reward=fields.optional_text("reward"),
+        tag=fields.optional_text("tag"),
+        coefficient=fields.number("coefficient"),
+        pin=_pin(fields),
+    )
+
+
+def _pin(fields: Fields) -> Pin:
+    path = fields.optional_text("path")
+    files = {name: Digest(value) for name, value in fields.mapping("files", _is_digest, "a sha256").items()}
+    for name in files:
+        if name.startswith("/") or "\\" in name or ".." in name.split("/"):
+            fields.fault(f"files.{name}", "no plain file name")
+    if path is not None:
+        return Pin(path=path, files=files)
+    return Pin(repo_id=fields.text("repo_id"), revision=CommitSha(fields.text("revision", pattern=COMMIT)), files=files)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and bool(SHA256.fullmatch(value))

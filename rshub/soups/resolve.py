@@ -1,0 +1,245 @@
+"""From a preference string to the experts that serve it: what was chosen, what was rejected and why, and the lock.
+
+This is the part that looks things up; the choice itself is made in ``choose``, the coefficients in ``preferences``.
+Nothing is downloaded but manifests and small files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rshub import __version__
+from rshub.errors import Incompatible, OutputError
+from rshub.experts.base_identity import BaseIdentity, identify_base
+from rshub.hub.client import Hub
+from rshub.preferences.mapping import alternatives, coefficients, remark
+from rshub.preferences.policy import LambdaBounds, Policy, check
+from rshub.preferences.preference import Preference
+from rshub.preferences.scores import Payoff, Scores
+from rshub.soups.candidates import find_candidates, look_up
+from rshub.soups.choose import Candidate, choose
+from rshub.soups.lock import LockedExpert, SoupLock
+from rshub.soups.pin import pin_base, pin_expert, pin_init
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolution:
+    """Who serves a preference, with which coefficients, and everything that led to it.
+
+    ``chosen`` goes by the labels of the preference; ``alternatives`` says what the other mappings would give.
+    """
+
+    preference: Preference
+    base: BaseIdentity
+    chosen: Mapping[str, Candidate]
+    rejected: tuple[Candidate, ...]
+    coefficients: Mapping[str, float]
+    mapping: str
+    units: str
+    alternatives: Mapping[str, Mapping[str, Any]]
+    lock: SoupLock
+    lock_path: Path | None = None
+    remark: str = ""
+
+    @property
+    def warnings(self) -> list[str]:
+        """Say what to know about the chosen experts."""
+        return [
+            f"{candidate.place}: {reason.message}" for candidate in self.chosen.values() for reason in candidate.reasons
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the resolution for a program."""
+        return {
+            "preference": str(self.preference),
+            "base": {"repo": self.base.repo_id, "commit": self.base.revision, "path": self.base.path},
+            "chosen": [
+                {
+                    "reward": candidate.reward,
+                    "label": label,
+                    "repo": candidate.place,
+                    "commit": candidate.commit,
+                    "tag": candidate.version.tag if candidate.version else None,
+                    "coefficient": self.coefficients[label],
+                    "warnings": [reason.to_json() for reason in candidate.reasons],
+                }
+                for label, candidate in self.chosen.items()
+            ],
+            "rejected": [candidate.to_json() for candidate in self.rejected],
+            "coefficients": dict(self.coefficients),
+            "mapping": self.mapping,
+            "units": self.units,
+            "alternatives": {name: dict(row) for name, row in self.alternatives.items()},
+            "lock": str(self.lock_path) if self.lock_path else None,
+        }
+
+    def lines(self) -> list[str]:
+        """Describe the resolution for a person."""
+        shown = [f"{self.preference}  on  {self.base}"]
+        for label, candidate in self.chosen.items():
+            at = candidate.version.tag if candidate.version else (candidate.commit or "local")[:8]
+            shown.append(f"  chosen    {label} = {self.coefficients[label]:g}  {candidate.place} {at}")
+            shown += [f"            warning ({reason.code}): {reason.message}" for reason in candidate.reasons]
+        for candidate in self.rejected:
+            at = candidate.version.tag if candidate.version else (candidate.commit or "")[:8]
+            why = "; ".join(f"{reason.message} ({reason.code})" for reason in candidate.reasons)
+            shown.append(f"  rejected  {candidate.place} {at}: {why}")
+        shown.append(f"  mapping   {self.remark}")
+        for name, row in self.alternatives.items():
+            would = row.get("reason") or ", ".join(f"{label}={value:.4g}" for label, value in row.items())
+            shown.append(f"            {name} would give {would}" if "reason" not in row else f"            {would}")
+        return shown
+
+
+def resolve(
+    preference: str,
+    *,
+    base: str,
+    mapping: str = "identity",
+    units: str = "normalised",
+    scores: Path | None = None,
+    policy: Path | None = None,
+    extrapolate: bool = False,
+    lock: Path | None = None,
+    endpoint: str | None = None,
+    token: str | None = None,
+) -> Resolution:
+    """Find the experts that serve a preference on a base.
+
+    Args:
+        preference: ``helpful=0.7, concise=0.3``, or one of the other forms.
+        base: ``owner/name[@revision]`` or a local folder.
+        mapping: How the preference becomes coefficients: ``identity`` or ``payoff``.
+        units: What the preference counts: ``normalised`` or ``raw`` reward units.
+        scores: A ``scores.json`` to take the payoff matrix from, instead of what the experts publish.
+        policy: A policy file with bounds and denied repos.
+        extrapolate: Allow negative numbers and sums other than 1.
+        lock: Where to write ``soup.lock.json``.
+        endpoint: The hub's address.
+        token: Who is asking.
+
+    Raises:
+        InvalidInput: The preference is malformed, names an unknown reward, or the mapping cannot be used.
+        Incompatible: No experts that may be mixed serve it, or the policy forbids it; the verdicts say why.
+        IntegrityError: A named expert has a broken manifest or pickles only.
+        NotFound: The base or a named expert is not there.
+        HubError: The hub or the network failed.
+    """
+    wanted = Preference.parse(preference, extrapolate=extrapolate)
+    rules = Policy.load(policy) if policy else None
+    measured = Scores.load(scores) if scores else None
+    hub = Hub(endpoint, token)
+    identity = identify_base(base, hub)
+
+    offers = find_candidates(wanted, identity, hub, rules)
+    named = {term.label: look_up(term, identity, hub, rules) for term in wanted.terms if term.kind != "reward"}
+    choice = choose(offers, list(named.values()))
+    chosen = {term.label: named.get(term.label) or choice.chosen[term.name] for term in wanted.terms}
+
+    serves = _serves(chosen)
+    mu = {serves.get(name, name): value for name, value in wanted.values.items()}
+    payoff = _payoff(chosen, serves, measured)
+    by_reward = coefficients(mu, mapping=mapping, units=units, payoff=payoff)
+    lambdas = {label: by_reward[serves[label]] for label in chosen}
+    _obey(lambdas, chosen, rules)
+    soup_lock = SoupLock(
+        preference=str(wanted),
+        mapping=mapping,
+        units=units,
+        coefficients=lambdas,
+        base=pin_base(identity),
+        init=pin_init(chosen, hub),
+        experts=tuple(
+            LockedExpert(
+                label=label,
+                reward=candidate.reward,
+                tag=candidate.version.tag if candidate.version else None,
+                coefficient=lambdas[label],
+                pin=pin_expert(candidate, hub),
+            )
+            for label, candidate in chosen.items()
+            if lambdas[label] != 0
+        ),
+        tool_version=__version__,
+    )
+    if lock is not None:
+        write_lock(soup_lock, lock)
+    return Resolution(
+        preference=wanted,
+        base=identity,
+        chosen=chosen,
+        rejected=choice.rejected,
+        coefficients=lambdas,
+        mapping=mapping,
+        units=units,
+        alternatives=alternatives(mu, units=units, payoff=payoff, used=mapping),
+        lock=soup_lock,
+        lock_path=lock,
+        remark=remark(mu, mapping=mapping, units=units),
+    )
+
+
+def write_lock(lock: SoupLock, path: Path) -> None:
+    """Write a lock; it appears under its name only when complete."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(lock.to_bytes())
+        part.replace(path)
+    except OSError as fault:
+        part.unlink(missing_ok=True)
+        raise OutputError(
+            f"{path}: {fault.strerror}", where=str(path), remedy="choose another place for --lock"
+        ) from fault
+
+
+def _obey(lambdas: Mapping[str, float], chosen: Mapping[str, Candidate], rules: Policy | None) -> None:
+    """Refuse coefficients outside the policy or outside what an expert's publisher stands behind."""
+    published = {
+        label: LambdaBounds(min=c.manifest.bounds.min, max=c.manifest.bounds.max)
+        for label, c in chosen.items()
+        if c.manifest and c.manifest.bounds
+    }
+    violations = check(
+        lambdas,
+        policy=rules,
+        published=published,
+        repos={label: c.place for label, c in chosen.items()},
+        rewards={label: c.reward for label, c in chosen.items() if c.reward},
+    )
+    if not violations:
+        return
+    verdicts = [
+        chosen[v.name].because(v.code, v.message).to_json() if v.name in chosen else {"reasons": [v.to_json()]}
+        for v in violations
+    ]
+    raise Incompatible(
+        "; ".join(violation.message for violation in violations),
+        where=violations[0].name,
+        remedy="ask for less of it, or change the policy",
+        verdicts=verdicts,
+    )
+
+
+def _serves(chosen: Mapping[str, Candidate]) -> dict[str, str]:
+    """Give the reward behind each label; a label whose reward is unknown or shared stands for itself."""
+    rewards = [candidate.reward for candidate in chosen.values()]
+    return {
+        label: candidate.reward if candidate.reward and rewards.count(candidate.reward) == 1 else label
+        for label, candidate in chosen.items()
+    }
+
+
+def _payoff(chosen: Mapping[str, Candidate], serves: Mapping[str, str], measured: Scores | None) -> Payoff | None:
+    """Take the payoff matrix from a scores file, else from what the chosen experts publish of themselves."""
+    if measured is not None:
+        return Payoff.from_scores(measured, serves=serves)
+    manifests = {serves[label]: c.manifest for label, c in chosen.items() if c.manifest and c.manifest.scores}
+    if not manifests:
+        return None
+    return Payoff.from_published(
+        {name: [vars(score) for score in manifest.scores] for name, manifest in manifests.items()},
+        directions={manifest.reward.name: manifest.reward.direction for manifest in manifests.values()},
+    )
