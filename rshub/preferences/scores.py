@@ -1,0 +1,323 @@
+"""``scores.json``: which point got which reward, read strictly and written back with every field it came with.
+
+    {"schema": "rshub.scores/1",
+     "rewards": {"recall": {"direction": "max"}},
+     "points": [{"kind": "soup", "coefficients": {"recall": 0.5, "precision": 0.5},
+                 "rewards": {"recall": 0.72, "precision": {"mean": 0.82, "stderr": 0.01, "n": 200}}}]}
+
+A reward that a point lacks, or gives as null, was not measured. Names of coefficients are rewards, repos or whatever
+the writer calls an expert; ``init`` among them is the start's share. All faults are refused at once and by path: nan,
+infinities, numbers beyond any measurement, directions other than max and min, rewards that are not declared.
+
+``Payoff`` is the table that the mappings stand on: reward k measured on expert i, larger always better.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from rshub.errors import InvalidInput, NotFound
+from rshub.formats.canonical import file_bytes, load_json
+from rshub.formats.fields import Fields, nearest
+from rshub.preferences.preference import INIT, SUM_TOLERANCE
+
+SCHEMA = "rshub.scores/1"
+KINDS = ("soup", "expert", "init", "morl")
+LONGEST_NAME = 300
+LARGEST = 1e100
+"""No reward and no coefficient is larger than this; it keeps every sum and product of them finite."""
+
+Direction = Literal["max", "min"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardScore:
+    """One reward measured at one point: the mean over ``n`` samples with its standard error, in reward units."""
+
+    mean: float
+    stderr: float | None = None
+    n: int | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not abs(self.mean) <= LARGEST:
+            raise InvalidInput(f"a score of {self.mean} is no measurement", where="mean", remedy="leave the reward out")
+
+    def to_json(self) -> float | dict[str, Any]:
+        """Give a bare number when nothing else is known."""
+        known = {"mean": self.mean, "stderr": self.stderr, "n": self.n}
+        known = {key: value for key, value in known.items() if value is not None}
+        return self.mean if len(known) == 1 and not self.unknown else {**self.unknown, **known}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One set of weights that was measured: a soup, an expert, the start, or a model trained on mixed rewards."""
+
+    kind: str
+    rewards: Mapping[str, RewardScore]
+    coefficients: Mapping[str, float] | None = None
+    preference: str | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def vertex(self) -> str | None:
+        """The expert that this point is, when its coefficients are one-hot and it is no other kind of model."""
+        if self.kind not in {"soup", "expert"} or self.coefficients is None:
+            return None
+        named = [(name, value) for name, value in self.coefficients.items() if value != 0.0]
+        if len(named) != 1 or named[0][0] == INIT or abs(named[0][1] - 1.0) > SUM_TOLERANCE:
+            return None
+        return named[0][0]
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe the point as it stands in the file."""
+        written: dict[str, Any] = {**self.unknown, "kind": self.kind}
+        if self.coefficients is not None:
+            written["coefficients"] = dict(self.coefficients)
+        if self.preference is not None:
+            written["preference"] = self.preference
+        return written | {"rewards": {name: score.to_json() for name, score in self.rewards.items()}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Everything that was measured: the direction of each reward, and the points in the order of the file."""
+
+    rewards: Mapping[str, Direction]
+    points: tuple[Point, ...]
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+    unknown_of_rewards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Scores:
+        """Read a file.
+
+        Raises:
+            NotFound: There is no such file, or it cannot be read.
+            InvalidInput: The file is no well-formed ``scores.json``.
+        """
+        try:
+            data = Path(path).read_bytes()
+        except OSError as fault:
+            raise NotFound(f"{path}: {fault.strerror}", where=str(path), remedy="name a scores.json") from fault
+        return cls.parse(data, source=str(path))
+
+    @classmethod
+    def parse(cls, data: bytes, source: str = "scores.json") -> Scores:
+        """Read the bytes of a file.
+
+        Raises:
+            InvalidInput: With every fault and its path.
+        """
+        top = Fields(load_json(data, source=source), source=source)
+        top.choice("schema", [SCHEMA], default=SCHEMA)
+        directions, details = _rewards(top)
+        guesses: dict[str, str] = {}
+        points = tuple(_point(item, directions, guesses) for item in top.each("points"))
+        if not top.has("points"):
+            top.fault("points", "missing; a list is expected")
+        top.finish()
+        return cls(rewards=directions, points=points, unknown=top.unknown(), unknown_of_rewards=details)
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe everything as one JSON value, with the fields that other tools left there."""
+        rewards = {
+            name: {**self.unknown_of_rewards.get(name, {}), "direction": direction}
+            for name, direction in self.rewards.items()
+        }
+        return {
+            **self.unknown,
+            "schema": SCHEMA,
+            "rewards": rewards,
+            "points": [point.to_json() for point in self.points],
+        }
+
+    def to_bytes(self) -> bytes:
+        """Write ``scores.json``."""
+        return file_bytes(self.to_json())
+
+    def oriented(self) -> npt.NDArray[np.float64]:
+        """Give the means as (points, rewards), larger always better (min rewards change sign); nan: not measured."""
+        table = np.full((len(self.points), len(self.rewards)), np.nan)
+        for row, point in enumerate(self.points):
+            for column, (name, direction) in enumerate(self.rewards.items()):
+                if name in point.rewards:
+                    table[row, column] = oriented(point.rewards[name].mean, direction)
+        return table
+
+
+def oriented(value: float, direction: str) -> float:
+    """Turn a reward so that larger is better; turning twice gives it back."""
+    return value if direction == "max" else 0.0 - value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payoff:
+    """V[i, k]: reward k measured on the expert of reward i, larger always better.
+
+    Rows and columns go by reward names. ``missing`` says why a cell is empty, where more is known than that nobody
+    measured it.
+    """
+
+    cells: Mapping[tuple[str, str], float]
+    missing: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def cell(self, expert: str, reward: str) -> float:
+        """Give one cell.
+
+        Raises:
+            InvalidInput: The cell is empty; the message names expert and reward.
+        """
+        if (expert, reward) in self.cells:
+            return self.cells[expert, reward]
+        why = self.missing.get((expert, reward), "it was not measured")
+        raise InvalidInput(
+            f"payoff matrix: no {reward} of the expert for {expert}: {why}",
+            where=f"{expert} -> {reward}",
+            remedy="measure every expert on every reward (rshub evaluate), or use --mapping identity",
+        )
+
+    @classmethod
+    def from_scores(cls, scores: Scores, *, serves: Mapping[str, str] | None = None) -> Payoff:
+        """Take the matrix from the points with one-hot coefficients; points at the same expert are averaged.
+
+        Args:
+            scores: What was measured.
+            serves: The reward of each expert, where coefficients go by other names (a repo, a directory).
+
+        Raises:
+            InvalidInput: Two different experts serve one reward.
+        """
+        serves = serves or {}
+        who: dict[str, str] = {}
+        values: dict[tuple[str, str], list[float]] = {}
+        for point in scores.points:
+            if point.vertex is None:
+                continue
+            expert = serves.get(point.vertex, point.vertex)
+            if who.setdefault(expert, point.vertex) != point.vertex:
+                raise InvalidInput(
+                    f"payoff matrix: {who[expert]} and {point.vertex} both serve {expert}",
+                    where=expert,
+                    remedy="keep the points of one of them",
+                )
+            for reward, score in point.rewards.items():
+                values.setdefault((expert, reward), []).append(oriented(score.mean, scores.rewards[reward]))
+        return cls(cells={cell: math.fsum(measured) / len(measured) for cell, measured in values.items()})
+
+    @classmethod
+    def from_published(
+        cls, rows: Mapping[str, Sequence[Mapping[str, Any]]], *, directions: Mapping[str, str]
+    ) -> Payoff:
+        """Take the matrix from the scores that experts publish of themselves.
+
+        Scores of one reward compare only when split and prompts agree, so each column uses the protocol that most
+        experts share; what was measured otherwise is missing, with that reason.
+
+        Args:
+            rows: For the expert of each reward its published scores: mappings with ``reward``, ``value`` and, where
+                known, ``split``, ``prompts_digest`` and ``n``.
+            directions: max or min for each reward; a reward without one is left out.
+        """
+        measured: dict[str, dict[tuple[str, str], dict[str, tuple[int, float]]]] = {}
+        for expert, scores in rows.items():
+            for score in scores:
+                protocol = (str(score.get("split")), str(score.get("prompts_digest")))
+                shared = measured.setdefault(str(score["reward"]), {}).setdefault(protocol, {})
+                candidate = (int(score.get("n") or 0), float(score["value"]))
+                if expert not in shared or candidate[0] > shared[expert][0]:
+                    shared[expert] = candidate
+        cells: dict[tuple[str, str], float] = {}
+        missing: dict[tuple[str, str], str] = {}
+        for reward, protocols in measured.items():
+            if reward not in directions:
+                continue
+            _, best = min(protocols.items(), key=lambda item: (-len(item[1]), item[0]))
+            for expert in {expert for shared in protocols.values() for expert in shared}:
+                if expert in best:
+                    cells[expert, reward] = oriented(best[expert][1], directions[reward])
+                else:
+                    missing[expert, reward] = "it was measured on other prompts or another split than the others"
+        return cls(cells=cells, missing=missing)
+
+
+def _rewards(top: Fields) -> tuple[dict[str, Direction], dict[str, dict[str, Any]]]:
+    """Read the declared rewards: their directions, and whatever else is said of them."""
+    directions: dict[str, Direction] = {}
+    details: dict[str, dict[str, Any]] = {}
+    rewards = top.inner("rewards")
+    for name in rewards.unknown():
+        if not _is_name(name):
+            rewards.fault(ascii(name[:40]), "a name is 1 to 300 printable characters")
+            continue
+        one = rewards.inner(name)
+        directions[name] = cast("Direction", one.choice("direction", ["max", "min"]))
+        if one.unknown():
+            details[name] = one.unknown()
+    if not directions:
+        top.fault("rewards", "no reward is declared")
+    return directions, details
+
+
+def _point(item: Fields, directions: Mapping[str, str], guesses: dict[str, str]) -> Point:
+    kind = item.choice("kind", KINDS)
+    coefficients = None
+    if item.has("coefficients"):
+        inner = item.inner("coefficients")
+        coefficients = {}
+        for name in inner.unknown():
+            if not _is_name(name):
+                inner.fault(ascii(name[:40]), "a name is 1 to 300 printable characters")
+            coefficients[name] = _number(inner, name)
+    preference = item.optional_text("preference")
+    return Point(
+        kind=kind,
+        coefficients=coefficients,
+        preference=preference,
+        rewards=_measured(item.inner("rewards"), directions, guesses),
+        unknown=item.unknown(),
+    )
+
+
+def _measured(rewards: Fields, directions: Mapping[str, str], guesses: dict[str, str]) -> dict[str, RewardScore]:
+    """Read the rewards of one point; ``guesses`` remembers what misspelt names may mean, for a few of them."""
+    scores = {}
+    for name, value in rewards.unknown().items():
+        if name not in directions:
+            if len(guesses) < 8 and len(name) <= LONGEST_NAME and name not in guesses:
+                guesses[name] = nearest(name, directions)
+            guess = guesses.get(name, "")
+            rewards.fault(name[:40], "no such reward is declared" + (f"; did you mean {guess!r}?" if guess else ""))
+        elif isinstance(value, dict):
+            one = rewards.inner(name)
+            mean = _number(one, "mean")
+            stderr = _number(one, "stderr") if one.has("stderr") else None
+            if stderr is not None and stderr < 0.0:
+                one.fault("stderr", f"{stderr} is negative")
+            n = one.integer("n", least=1) if one.has("n") else None
+            scores[name] = RewardScore(mean=mean, stderr=stderr, n=n, unknown=one.unknown())
+        elif value is not None:
+            scores[name] = RewardScore(mean=_number(rewards, name))
+    return scores
+
+
+def _number(fields: Fields, key: str) -> float:
+    """Read a number, and go on with 0 where it is refused, so that the other faults are found too."""
+    number = fields.number(key)
+    if abs(number) <= LARGEST:
+        return number
+    if math.isfinite(number):
+        fields.fault(key, f"{number:g} is larger than {LARGEST:g}")
+    return 0.0
+
+
+def _is_name(name: str) -> bool:
+    return 0 < len(name) <= LONGEST_NAME and name.isprintable()
