@@ -98,9 +98,13 @@ class Fields:
     def number(self, key: str, *, default: float | None = None) -> float:
         """Give a finite number."""
         value = self._typed(key, (int, float), "a number", default)
-        if not math.isfinite(value):
-            self.fault(key, f"{value} is not finite")
-        return float(value)
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number beyond float64
+            number = math.inf
+        if not math.isfinite(number):
+            self.fault(key, f"{number} is not finite")
+        return number
 
     def flag(self, key: str, *, default: bool | None = None) -> bool:
         """Give true or false."""
