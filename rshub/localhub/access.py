@@ -1,7 +1,7 @@
 """Who may do what: pure decisions on an Identity and a HubRepo.
 
-What may not be known looks exactly like what does not exist. A gated repository shows its page to everyone and its files
-to those who can write to it, until somebody can be granted access.
+What may not be known looks exactly like what does not exist. A gated repository shows its page to everyone and its
+files to those who can write to it, until somebody can be granted access.
 """
 
 from __future__ import annotations

@@ -60,7 +60,12 @@ ANONYMOUS = Identity()
 
 
 def add_user(
-    database: Database, name: str, *, role: str = "write", orgs: Iterable[tuple[str, str]] = (), token: str | None = None
+    database: Database,
+    name: str,
+    *,
+    role: str = "write",
+    orgs: Iterable[tuple[str, str]] = (),
+    token: str | None = None,
 ) -> str:
     """Create the user, or know it again, and store one more token for it; memberships named here are set.
 
@@ -97,8 +102,8 @@ def identify(database: Database, token: str) -> Identity | None:
     """Return the owner of a token, or None when no such token was issued."""
     with database.reading() as connection:
         row = connection.execute(
-            "SELECT accounts.name, tokens.role, tokens.created_at FROM tokens JOIN accounts ON accounts.name = tokens.user"
-            " WHERE digest = ?",
+            "SELECT accounts.name, tokens.role, tokens.created_at"
+            " FROM tokens JOIN accounts ON accounts.name = tokens.user WHERE digest = ?",
             (_digest(token),),
         ).fetchone()
         if row is None:

@@ -1,7 +1,7 @@
 """The application: the routes of every area in their order, and how errors look.
 
-A new area is a file in `routes/` with a ROUTES list and one more name in `_AREAS`. Order matters only where paths overlap:
-`unsupported` answers what nobody else did, so it comes last.
+A new area is a file in `routes/` with a ROUTES list and one more name in `_AREAS`. Order matters only where paths
+overlap: `unsupported` answers what nobody else did, so it comes last.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ from rshub.localhub.routes import (
     search,
     tree,
     unsupported,
+    xet,
 )
 
 _LOG = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9=;:_.-]{1,128}")
 
 
-_AREAS = (account, card, repo, search, tree, history, revisions, commit, lfs, git, resolve, unsupported)
+_AREAS = (account, card, repo, search, tree, history, revisions, commit, lfs, xet, git, resolve, unsupported)
 
 
 def build(hub: Hub) -> ASGIApp:

@@ -1,7 +1,7 @@
 """What a repository's card says, and the tags that follow from it. Pure: text in, JSON values out.
 
-A card is written by strangers: it is limited in size and in what it may expand to, and one that cannot be read counts as
-no card at all.
+A card is written by strangers: it is limited in size and in what it may expand to, and one that cannot be read counts
+as no card at all.
 """
 
 from __future__ import annotations
@@ -117,10 +117,8 @@ def base_model_tags(card: Mapping[str, Any], paths: Collection[str]) -> list[str
     bases = strings(card.get("base_model"))
     relation = card.get("base_model_relation")
     if relation not in _RELATIONS:
-        if "adapter_config.json" in paths:
-            relation = "adapter"
-        else:
-            relation = "merge" if len(bases) > 1 else "finetune"
+        inferred = "merge" if len(bases) > 1 else "finetune"
+        relation = "adapter" if "adapter_config.json" in paths else inferred
     return [f"base_model:{base}" for base in bases] + [f"base_model:{relation}:{base}" for base in bases]
 
 

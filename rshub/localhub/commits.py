@@ -1,7 +1,7 @@
 """Commits as clients send them: newline-separated JSON in, a real git commit out.
 
-Blobs are written while the request is read, outside any lock; the repository's lock covers only reading the head, writing
-trees, the compare-and-swap of the ref and the index. Who may commit is decided before.
+Blobs are written while the request is read, outside any lock; the repository's lock covers only reading the head,
+writing trees, the compare-and-swap of the ref and the index. Who may commit is decided before.
 """
 
 from __future__ import annotations
@@ -57,9 +57,7 @@ class Request:
         return f"{self.summary}\n\n{self.description}" if self.description else self.summary
 
 
-def read_request(
-    lines: Iterable[bytes], store: GitStore, find_object: Callable[[str], int | None]
-) -> Request:
+def read_request(lines: Iterable[bytes], store: GitStore, find_object: Callable[[str], int | None]) -> Request:
     """Read a commit request, storing the blobs of its files.
 
     Args:
@@ -120,7 +118,9 @@ def _read_operation(
         claimed = parse_pointer(data)
         # A pointer sent as text is a large file all the same: it must not open what the caller may not use.
         found = _pointer(path, claimed.oid, find_object) if claimed else None
-        return Operation(kind="put", path=path, blob=store.write_blob(found.encoded() if found else data), pointer=found)
+        return Operation(
+            kind="put", path=path, blob=store.write_blob(found.encoded() if found else data), pointer=found
+        )
     raise bad_request(f"Unknown commit operation {str(key)[:80]!r}.")
 
 

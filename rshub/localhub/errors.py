@@ -3,8 +3,8 @@
     LocalHubError     the program that starts or seeds a hub asked for something impossible
     Refusal           a client asked for something over HTTP and gets an answer other than what it asked for
 
-A Refusal carries the two headers that clients read (`X-Error-Code`, `X-Error-Message`); this module knows the codes, and
-nothing about routes or frameworks.
+A Refusal carries the two headers that clients read (`X-Error-Code`, `X-Error-Message`); this module knows the codes,
+and nothing about routes or frameworks.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 
 class LocalHubError(Exception):
-    """The hub cannot be started or changed as asked: a bad name, a port in use, a root that cannot be written or is taken."""
+    """The hub cannot be started or changed as asked: a bad name, a port in use, a root that is taken or unwritable."""
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a fault of the hub
+class Refusal(Exception):
     """An HTTP answer of 4xx or 5xx, raised from any depth and rendered once by the application.
 
     Args:

@@ -1,8 +1,8 @@
 """One HTTP request and its answer, between the framework and the routes.
 
-Routes are plain functions `Call -> Response` that may block; they run on worker threads. Bodies are limited before they
-are read: small ones arrive in memory, uploads go through `Incoming` to disk. Paths are matched undecoded, because clients
-send `refs/pr/1` as the single segment `refs%2Fpr%2F1`.
+Routes are plain functions `Call -> Response` that may block; they run on worker threads. Bodies are limited before
+they are read: small ones arrive in memory, uploads go through `Incoming` to disk. Paths are matched undecoded,
+because clients send `refs/pr/1` as the single segment `refs%2Fpr%2F1`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
-from starlette.convertors import Convertor, register_url_convertor
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -32,7 +32,7 @@ from rshub.localhub.repos import HubRepo
 
 SMALL_BODY = 4 * 1024 * 1024  # bytes; a preupload of 256 files, samples included, needs about 0.3 MB
 _BLOCK = 1 << 20
-_DRAINED = 32 * 1024 * 1024
+_DRAINED = 128 * 1024 * 1024  # bytes
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _TRUE = frozenset({"true", "1", "yes"})
 
@@ -51,7 +51,7 @@ class _OtherKind(_RepoKind):
     regex = "datasets|spaces"
 
 
-# Before any route is compiled. The kinds of repository, as API paths (always) and page paths (models have none) spell them.
+# Before any route is compiled. API paths always spell the kind of repository; page paths of models have none.
 register_url_convertor("repokind", _RepoKind())
 register_url_convertor("otherkind", _OtherKind())
 API_REPO = "/api/{kind:repokind}/{namespace}/{name}"
@@ -261,14 +261,14 @@ def _check_announced(request: Request, limit: int) -> None:
 async def _small_body(request: Request) -> bytes:
     try:
         _check_announced(request, SMALL_BODY)
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > SMALL_BODY:
-                raise Refusal(413, f"The body is larger than {SMALL_BODY} bytes.")
     except Refusal:
         await _drain(request)
         raise
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > SMALL_BODY:  # only without a Content-Length
+            raise Refusal(413, f"The body is larger than {SMALL_BODY} bytes.")
     return bytes(body)
 
 
@@ -288,9 +288,8 @@ async def _drain(request: Request) -> None:
     announced = request.headers.get("content-length", "")
     if request.headers.get("expect") or not announced.isdigit() or int(announced) > _DRAINED:
         return
-    if not getattr(request, "_stream_consumed", False):
-        async for _ in request.stream():
-            pass
+    async for _ in request.stream():
+        pass
 
 
 def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> JSONResponse:

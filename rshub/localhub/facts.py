@@ -36,9 +36,7 @@ class Facts:
     described: Mapping[str, Any]
 
 
-def facts_at(
-    store: GitStore, commit: str, kind: RepoKind, objects: ObjectStore, known: Iterable[Entry] = ()
-) -> Facts:
+def facts_at(store: GitStore, commit: str, kind: RepoKind, objects: ObjectStore, known: Iterable[Entry] = ()) -> Facts:
     """Describe a commit; `known` entries, from an earlier commit, save reading the same blobs again."""
     by_blob = {entry.oid: entry for entry in known}
     files = tuple(_entry(store, path, oid, by_blob) for path, oid in store.files(commit))

@@ -1,8 +1,8 @@
 """The hub without HTTP: everything the routes call, opened over one root, and the writes that touch git and index alike.
 
-The order of a write is always the same: git objects, then one database transaction in which the ref moves last but for
-the commit of the transaction itself. A process killed in between leaves either nothing visible or a head that the index
-does not describe yet; `Hub.open` mends the latter.
+The order of a write is always the same: git objects, then one database transaction in which the ref moves last but
+for the commit of the transaction itself. A process killed in between leaves either nothing visible or a head that the
+index does not describe yet; `Hub.open` mends the latter.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import secrets
 import shutil
 import sqlite3
-import threading
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,12 +21,14 @@ from rshub.localhub.errors import Refusal, repo_not_found, revision_not_found, s
 from rshub.localhub.facts import Facts, facts_at
 from rshub.localhub.index import Index
 from rshub.localhub.layout import Layout
+from rshub.localhub.locks import Locks
 from rshub.localhub.names import RepoKind
 from rshub.localhub.objects import ObjectStore
 from rshub.localhub.pointers import DEFAULT_ATTRIBUTES
 from rshub.localhub.repos import HubRepo, Registry, new_key
 from rshub.localhub.signing import Signer
 from rshub.localhub.store import MAIN, GitStore
+from rshub.localhub.xet import XetStore
 
 
 class Hub:
@@ -40,10 +40,10 @@ class Hub:
         self.registry = Registry(self.database)
         self.index = Index(self.database)
         self.objects = ObjectStore(layout)
+        self.xet = XetStore(layout, self.database, self.objects)
         self.signer = Signer(self.database)
         self.instance = self._instance()
-        self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
-        self._locks_guard = threading.Lock()
+        self._locks = Locks()
         self._recover()
 
     def close(self) -> None:
@@ -94,12 +94,12 @@ class Hub:
     @contextmanager
     def changing(self, repo: HubRepo) -> Iterator[GitStore]:
         """Open a repository's git side for writing: one writer at a time."""
-        with self._locks_guard:
-            lock = self._locks[repo.key]
-        with lock, self.git(repo) as store:
+        with self._locks.holding(repo.key), self.git(repo) as store:
             yield store
 
-    def create(self, kind: RepoKind, namespace: str, name: str, *, author: str, private: bool, sdk: str | None) -> HubRepo:
+    def create(
+        self, kind: RepoKind, namespace: str, name: str, *, author: str, private: bool, sdk: str | None
+    ) -> HubRepo:
         """Create a repository with a first commit that says which files are large.
 
         Raises:

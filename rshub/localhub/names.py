@@ -47,7 +47,9 @@ def check_account_name(name: str) -> str:
         LocalHubError: It is malformed, or the hub's own routes begin with it.
     """
     if not is_name(name) or name.lower() in _RESERVED:
-        msg = f"{name!r} is not a usable account name: 1-96 of A-Z a-z 0-9 . _ -, beginning and ending with A-Z a-z 0-9 _"
+        msg = (
+            f"{name!r} is not a usable account name: 1-96 of A-Z a-z 0-9 . _ -, beginning and ending with A-Z a-z 0-9 _"
+        )
         raise LocalHubError(msg)
     return name
 

@@ -1,6 +1,7 @@
 """File content as an HTTP answer: whole, or the one range that was asked for. Never redirects, never compresses.
 
-Source: RFC 9110, sections on Range and Content-Range. A request for several ranges gets the whole file, as the RFC allows.
+Source: RFC 9110, sections on Range and Content-Range. A request for several ranges gets the whole file, as the RFC
+allows.
 """
 
 from __future__ import annotations

@@ -91,8 +91,15 @@ class Registry:
         with self._database.reading() as connection:
             return {row["key"] for row in connection.execute("SELECT key FROM repos")}
 
-    def insert(  # noqa: PLR0913 - one argument per column
-        self, connection: sqlite3.Connection, *, key: str, kind: RepoKind, namespace: str, name: str, private: bool,
+    def insert(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        key: str,
+        kind: RepoKind,
+        namespace: str,
+        name: str,
+        private: bool,
         sdk: str | None,
     ) -> HubRepo:
         """Record a new repository in the caller's transaction.
@@ -107,9 +114,7 @@ class Registry:
             (key, kind, namespace, name, private, sdk, moment, moment),
         )
         # A new repository takes its name back from one that moved away.
-        connection.execute(
-            "DELETE FROM aliases WHERE kind = ? AND namespace = ? AND name = ?", (kind, namespace, name)
-        )
+        connection.execute("DELETE FROM aliases WHERE kind = ? AND namespace = ? AND name = ?", (kind, namespace, name))
         row = connection.execute(f"SELECT {COLUMNS} FROM repos WHERE key = ?", (key,)).fetchone()  # noqa: S608
         return from_row(row)
 

@@ -1,7 +1,7 @@
 """Starting and stopping the hub: in a thread of this process, or in the foreground until a signal.
 
-The web framework is imported when a hub starts, so that adding a user needs none. By default only this machine can reach
-a hub: another address must be allowed in so many words.
+The web framework is imported when a hub starts, so that adding a user needs none. By default only this machine can
+reach a hub: another address must be allowed in so many words.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Links and tokens that carry their own permission for a while: HMAC-SHA256 under the hub's secret.
 
-Clients send large files to a link without their token, so the link itself must prove that the hub allowed it. The secret
-lives in the database and survives a restart; links made before it stay valid until they expire.
+Clients send large files to a link without their token, so the link itself must prove that the hub allowed it. The
+secret lives in the database and survives a restart; links made before it stay valid until they expire.
 """
 
 from __future__ import annotations

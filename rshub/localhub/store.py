@@ -1,7 +1,7 @@
 """One bare git repository: reading commits, trees, blobs and refs, and writing the objects that a commit needs.
 
-Real git throughout, so `git clone` and `git fsck` work on what lies here. Moving a ref is compare-and-swap; the lock that
-orders writers is held by the caller (`commits.py`, `pulls.py`).
+Real git throughout, so `git clone` and `git fsck` work on what lies here. Moving a ref is compare-and-swap; the lock
+that orders writers is held by the caller (`commits.py`, `pulls.py`).
 """
 
 from __future__ import annotations

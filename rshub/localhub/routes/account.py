@@ -20,19 +20,21 @@ def whoami(call: Call) -> Response:
         {"type": "org", "id": _id(name), "name": name, "fullname": name, "roleInOrg": identity.orgs[name.lower()]}
         for name in identity.org_names
     ]
-    return json_response({
-        "type": "user",
-        "id": _id(identity.user),
-        "name": identity.user,
-        "fullname": identity.user,
-        "isPro": False,
-        "canPay": False,
-        "orgs": orgs,
-        "auth": {
-            "type": "access_token",
-            "accessToken": {"displayName": "embedded hub", "role": identity.role, "createdAt": identity.created_at},
-        },
-    })
+    return json_response(
+        {
+            "type": "user",
+            "id": _id(identity.user),
+            "name": identity.user,
+            "fullname": identity.user,
+            "isPro": False,
+            "canPay": False,
+            "orgs": orgs,
+            "auth": {
+                "type": "access_token",
+                "accessToken": {"displayName": "embedded hub", "role": identity.role, "createdAt": identity.created_at},
+            },
+        }
+    )
 
 
 def user_overview(call: Call) -> Response:

@@ -84,12 +84,14 @@ def commit(call: Call, incoming: Incoming) -> Response:
     incoming.finish()
     chunks = read_range(incoming.path, 0, incoming.size)
     sha, _, _ = call.hub.commit(repo, call.identity, call.param("revision"), chunks, author=user)
-    return json_response({
-        "success": True,
-        "commitOid": sha,
-        "commitUrl": f"{call.base_url}{repo.web_path}/commit/{sha}",
-        "hookOutput": "",
-    })
+    return json_response(
+        {
+            "success": True,
+            "commitOid": sha,
+            "commitUrl": f"{call.base_url}{repo.web_path}/commit/{sha}",
+            "hookOutput": "",
+        }
+    )
 
 
 def require_commit(call: Call, repo: HubRepo) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from rshub.localhub import access
-from rshub.localhub.accounts import Identity
 from rshub.localhub.errors import Refusal, bad_request
 from rshub.localhub.exchange import PAGE_REPOS, Call, json_response, route, upload_route
 from rshub.localhub.names import OID
@@ -39,9 +38,7 @@ def batch(call: Call) -> Response:
     else:
         access.require_files(call.identity, repo)
         answers = [_download(call, repo, *_object(item)) for item in objects]
-    return JSONResponse(
-        {"transfer": "basic", "objects": answers, "hash_algo": "sha256"}, media_type=_MEDIA_TYPE
-    )
+    return JSONResponse({"transfer": "basic", "objects": answers, "hash_algo": "sha256"}, media_type=_MEDIA_TYPE)
 
 
 def _object(item: object) -> tuple[str, int]:
@@ -124,11 +121,6 @@ def download(call: Call) -> Response:
         lambda start, length: call.hub.objects.read(oid, start, length),
         {"ETag": f'"{oid}"'},
     )
-
-
-def may_upload(identity: Identity, repo: HubRepo) -> bool:
-    """Whether the caller may send large files to a repository: to write it, or to propose a change to it."""
-    return identity.may_write_somewhere and access.can_read(identity, repo)
 
 
 ROUTES = [

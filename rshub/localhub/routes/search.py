@@ -18,10 +18,23 @@ _BRIEF = ("createdAt", "private", "downloads", "likes", "tags", "pipeline_tag", 
 _FULL = ("author", "sha", "lastModified", "gated", "disabled", "siblings")
 _DETAIL = ("cardData", "config", "safetensors", "spaces", "usedStorage", "model-index", "runtime", "subdomain")
 # Properties that can be asked for although this hub never has a value for them.
-_VALUELESS = frozenset({
-    "citation", "datasets", "description", "gguf", "inference", "inferenceProviderMapping", "mainSize", "mask_token",
-    "models", "paperswithcode_id", "resourceGroup", "transformersInfo", "widgetData",
-})
+_VALUELESS = frozenset(
+    {
+        "citation",
+        "datasets",
+        "description",
+        "gguf",
+        "inference",
+        "inferenceProviderMapping",
+        "mainSize",
+        "mask_token",
+        "models",
+        "paperswithcode_id",
+        "resourceGroup",
+        "transformersInfo",
+        "widgetData",
+    }
+)
 _FILTERS_WITHOUT_DATA = ("inference", "inference_provider", "apps", "num_parameters", "benchmark")
 
 
@@ -124,9 +137,18 @@ def _siblings(facts: Facts, *, blobs: bool) -> list[dict[str, Any]]:
     ]
 
 
-_PROPERTIES = frozenset({
-    *_BRIEF, *_FULL, *_DETAIL, "baseModels", "childrenModelCount", "downloadsAllTime", "evalResults", "region",
-})
+_PROPERTIES = frozenset(
+    {
+        *_BRIEF,
+        *_FULL,
+        *_DETAIL,
+        "baseModels",
+        "childrenModelCount",
+        "downloadsAllTime",
+        "evalResults",
+        "region",
+    }
+)
 
 ROUTES = [
     route("/api/{kind:repokind}", listing, "GET"),
