@@ -11,7 +11,7 @@ import pytest
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
 for name in list(os.environ):
-    if name.startswith(("HF_", "HUGGING", "RSHUB_")):
+    if name.startswith(("HF_", "HUGGING", "RSHUB_")) and name != "RSHUB_UPDATE_GOLDEN":
         del os.environ[name]
 HOME = tempfile.mkdtemp(prefix="rshub-tests-")
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)

@@ -1,0 +1,62 @@
+"""What `resolve` and `compose` share: the options that decide which experts are mixed and how much of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from rshub.cli.verb import Verb
+
+_SIGNED_TERM = re.compile(r"-\.?[0-9].*[*=]")
+
+
+class PreferenceVerb(Verb):
+    """A command whose argument is a preference: it may begin with a minus, and it is easily left unquoted."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Let a term with a sign through, and say what to do about a preference that the shell took apart."""
+        signed = [word for word in args if _SIGNED_TERM.match(word)]
+        if signed and "--" not in args:
+            args = [*(word for word in args if word not in signed), "--", *signed]
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as fault:
+            if "unexpected extra argument" not in fault.message:
+                raise
+            said = fault.message.rstrip(".")
+            raise click.UsageError(f"{said}; a preference of several terms stands in quotes", fault.ctx) from fault
+
+
+def choosing_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options of choosing, but for the base, which each verb asks for in its own way."""
+    options = [
+        click.option(
+            "--mapping",
+            type=click.Choice(["identity", "payoff", "mixture", "surrogate"]),
+            default="identity",
+            show_default=True,
+            help="How the preference becomes coefficients.",
+        ),
+        click.option(
+            "--units",
+            type=click.Choice(["normalised", "raw"]),
+            default="normalised",
+            show_default=True,
+            help="What the preference's numbers are of.",
+        ),
+        click.option("--scores", type=FILE, metavar="FILE", help="Measured scores, for a mapping that needs them."),
+        click.option("--policy", type=FILE, metavar="FILE", help="Bounds on the coefficients."),
+        click.option("--extrapolate", is_flag=True, help="Allow negative coefficients and sums other than 1."),
+        click.option("--lock", type=FILE, metavar="FILE", help="Write the lock here as well."),
+    ]
+
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+FILE = click.Path(path_type=Path)
+"""A path that the public function judges, so that each fault has one wording."""

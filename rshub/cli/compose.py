@@ -1,0 +1,98 @@
+"""``rshub compose``: a preference or a lock becomes a soup on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+import rshub
+from rshub.cli.choosing import PreferenceVerb, choosing_options
+from rshub.cli.output import Output, as_argument, output_options, same_hub
+
+
+@click.command(
+    cls=PreferenceVerb,
+    examples=(
+        'rshub compose "helpful=0.7, concise=0.3" --base org/base --out ./soup',
+        "rshub compose ./soup.lock.json --out ./again",
+    ),
+)
+@click.argument("preference_or_lock", metavar="PREFERENCE|LOCK.json")
+@click.option("--base", metavar="REPO[@REV]|./DIR", help="The model that the experts were tuned from; not with a lock.")
+@click.option(
+    "--out", metavar="DIR", required=True, type=click.Path(path_type=Path), help="The new folder of the soup."
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["checkpoint", "adapter"]),
+    help="A whole model, or one adapter for the base.  [default: checkpoint, or the lock's own]",
+)
+@click.option("--method", metavar="delta|factor", help="How deltas are mixed.  [default: delta, or the lock's own]")
+@click.option("--rank", type=click.IntRange(min=1), metavar="N", help="Truncate the adapter to this rank.")
+@click.option("--pad-rank", type=click.IntRange(min=1), metavar="N", help="Pad the adapter with zeros to this rank.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["auto", "bfloat16", "float16", "float32"]),
+    help="What numbers are stored as; auto keeps each tensor's own.  [default: auto, or the lock's own]",
+)
+@click.option(
+    "--layout", type=click.Choice(["base"]), default="base", show_default=True, help="How tensors are dealt to shards."
+)
+@click.option("--hash", "hash_", is_flag=True, help="Take the digest of every input afresh.")
+@click.option("--no-digest", is_flag=True, help="Do not take the digests of the output.")
+@click.option("--push", metavar="REPO", help="Publish the soup here once it is whole.")
+@choosing_options
+@output_options()
+def compose(
+    *,
+    preference_or_lock: str,
+    out: Path,
+    format_: str | None,
+    method: str | None,
+    rank: int | None,
+    pad_rank: int | None,
+    dtype: str | None,
+    layout: str,
+    hash_: bool,
+    no_digest: bool,
+    push: str | None,
+    base: str | None,
+    mapping: str,
+    units: str,
+    scores: Path | None,
+    policy: Path | None,
+    extrapolate: bool,
+    lock: Path | None,
+    endpoint: str | None,
+    token: str | None,
+    output: Output,
+) -> None:
+    """Compose a soup, from a preference or from a lock."""
+    with output.progress("composing") as progress:
+        soup = rshub.compose(
+            preference_or_lock,
+            base=base,
+            out=out,
+            format=format_,
+            method=method,
+            rank=rank,
+            pad_rank=pad_rank,
+            dtype=dtype,
+            layout=layout,
+            hash=hash_,
+            digests=not no_digest,
+            push=push,
+            mapping=mapping,
+            units=units,
+            scores=scores,
+            policy=policy,
+            extrapolate=extrapolate,
+            lock=lock,
+            progress=progress,
+            endpoint=endpoint,
+            token=token,
+        )
+    output.show(soup.to_json(), lines=soup.lines, brief=lambda: [str(out)])
+    output.hint("rshub", "verify", as_argument(out), *same_hub(endpoint))

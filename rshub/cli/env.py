@@ -1,0 +1,18 @@
+"""``rshub env``: what a bug report needs to say; never a token."""
+
+from __future__ import annotations
+
+import click
+
+from rshub.cli.output import Output, output_options, sheet
+from rshub.cli.verb import Verb
+
+
+@click.command(cls=Verb, examples=("rshub env --json",))
+@output_options()
+def env(*, endpoint: str | None, token: str | None, output: Output) -> None:  # noqa: ARG001 - shared, and never shown
+    """Show versions, endpoint and cache, for bug reports."""
+    from rshub.hub.environment import env as look
+
+    facts = look(endpoint=endpoint)
+    output.show(facts, lines=lambda: sheet([(str(name), str(value)) for name, value in facts.items()]))

@@ -1,0 +1,56 @@
+"""``rshub train``: a recipe becomes an expert."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+import rshub
+from rshub.cli.choosing import FILE
+from rshub.cli.output import Output, output_options
+from rshub.cli.verb import Verb
+
+
+def _overrides(_context: click.Context, parameter: click.Parameter, settings: tuple[str, ...]) -> dict[str, str]:
+    """Read key=value, each key once."""
+    found: dict[str, str] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key.strip():
+            raise click.BadParameter(f"{setting!r} is not key=value", param=parameter)
+        if key in found:
+            raise click.BadParameter(f"{key} is set twice", param=parameter)
+        found[key] = value
+    return found
+
+
+@click.command(cls=Verb, examples=("rshub train recipe.yaml --set seed=1 --output ./helpful --push org/helpful",))
+@click.argument("recipe", metavar="RECIPE.yaml", type=FILE)
+@click.option(
+    "--set",
+    "overrides",
+    metavar="key=value",
+    multiple=True,
+    callback=_overrides,
+    help="Override one key of the recipe.",
+)
+@click.option("--output", "folder", metavar="DIR", type=click.Path(path_type=Path), help="Where the adapter goes.")
+@click.option("--push", metavar="REPO", help="Publish the expert here once it is trained.")
+@output_options()
+def train(
+    *,
+    recipe: Path,
+    overrides: dict[str, str],
+    folder: Path | None,
+    push: str | None,
+    endpoint: str | None,
+    token: str | None,
+    output: Output,
+) -> None:
+    """Train an expert by a recipe."""
+    with output.progress("training", unit="steps") as progress:
+        done = rshub.train(
+            recipe, overrides=overrides, output=folder, push=push, endpoint=endpoint, token=token, progress=progress
+        )
+    output.show(done.to_json(), lines=done.lines, brief=lambda: [str(done.folder)])
