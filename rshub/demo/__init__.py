@@ -1,0 +1,1 @@
+"""The tiny restaurant world and the story told on it: small, real, and offline."""
