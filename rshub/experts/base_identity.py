@@ -6,7 +6,6 @@ a base on a hub are known by the digests that the hub keeps, those of a local fo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from rshub.errors import IntegrityError, NotFound
 from rshub.formats.address import RepoAddress, parse_address
 from rshub.formats.canonical import digest, load_json, sha256
+from rshub.formats.header import header_length
 from rshub.hub.client import Hub
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.file_digest import file_digest
@@ -28,7 +28,6 @@ TOKENIZER_FILES = (
     "vocab.json",
     "vocab.txt",
 )
-_SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}\.safetensors")
 _CONFIG_NOISE = ("transformers_version", "_name_or_path", "dtype", "torch_dtype")
 _SMALL = 64 * 1024 * 1024
 
@@ -49,22 +48,30 @@ class BaseIdentity:
         return self.path or f"{self.repo_id}@{(self.revision or '')[:8]}"
 
 
-def weight_files(names: Collection[str], *, source: str) -> tuple[str, ...]:
-    """Choose the weight files of a base among its file names: one file, or the shards of one index.
+def weight_files(names: Collection[str], read_index: Callable[[str], bytes], *, source: str) -> tuple[str, ...]:
+    """Choose the weight files of a base among its file names: one file, or those that its index names.
 
     Raises:
-        IntegrityError: There are pickles only.
+        IntegrityError: There are pickles only, or the index names files that are not there.
         NotFound: There are no weights at all.
     """
-    tops = sorted(name for name in names if name.endswith(".safetensors") and "/" not in name)
     for stem in ("model", "diffusion_pytorch_model"):
-        shards = tuple(name for name in tops if (found := _SHARD.fullmatch(name)) and found[1] == stem)
-        if f"{stem}.safetensors.index.json" in names and shards:
-            return shards
-        if f"{stem}.safetensors" in tops:
+        index = f"{stem}.safetensors.index.json"
+        if index in names:
+            return _shards(
+                load_json(read_index(index), source=f"{source}/{index}", error=IntegrityError), names, source
+            )
+        if f"{stem}.safetensors" in names:
             return (f"{stem}.safetensors",)
+    tops = sorted(name for name in names if name.endswith(".safetensors") and "/" not in name)
+    if len(tops) == 1:
+        return (tops[0],)
     if tops:
-        return tuple(tops)
+        raise NotFound(
+            f"{source}: several safetensors files and no index that says which make the model: {', '.join(tops)}",
+            where=source,
+            remedy="check that this is the base model",
+        )
     if any(name.endswith((".bin", ".pt", ".pth", ".ckpt")) for name in names):
         raise IntegrityError(
             f"{source}: the weights are pickles only, which are never opened",
@@ -72,6 +79,19 @@ def weight_files(names: Collection[str], *, source: str) -> tuple[str, ...]:
             remedy="ask for a safetensors version of this base",
         )
     raise NotFound(f"{source}: no safetensors weights", where=source, remedy="check that this is the base model")
+
+
+def _shards(index: Mapping[str, Any], names: Collection[str], source: str) -> tuple[str, ...]:
+    weight_map = index.get("weight_map")
+    shards = set(weight_map.values()) if isinstance(weight_map, dict) and weight_map else set()
+    missing = sorted(str(shard) for shard in shards if shard not in names or not str(shard).endswith(".safetensors"))
+    if missing or not shards:
+        raise IntegrityError(
+            f"{source}: the index names {missing[0] if missing else 'no file'}, which is not there",
+            where=source,
+            remedy="fetch or upload the whole checkpoint",
+        )
+    return tuple(sorted(shards))
 
 
 def config_digest(config: Mapping[str, Any]) -> Digest:
@@ -94,18 +114,20 @@ def _on_hub(address: RepoAddress, hub: Hub) -> BaseIdentity:
     info = hub.info(address.repo_id, address.revision)
     source = f"{info.repo_id}@{info.commit[:8]}"
     files: dict[str, Digest] = {}
-    for name in weight_files(info.files, source=source):
+
+    def read(name: str) -> bytes:
+        return hub.read(info.repo_id, name, commit=info.commit, max_bytes=_SMALL)
+
+    for name in weight_files(info.files, read, source=source):
         known = info.files[name].sha256
         if known is None:
             raise IntegrityError(f"{source}/{name}: the hub does not know its sha256", where=f"{source}/{name}")
         files[name] = known
 
     def sha_of(name: str) -> Digest:
-        return info.files[name].sha256 or sha256(hub.read(info.repo_id, name, commit=info.commit, max_bytes=_SMALL))
+        return info.files[name].sha256 or sha256(read(name))
 
-    config = None
-    if "config.json" in info.files:
-        config = hub.read(info.repo_id, "config.json", commit=info.commit, max_bytes=_SMALL)
+    config = read("config.json") if "config.json" in info.files else None
     return BaseIdentity(
         repo_id=info.repo_id,
         revision=info.commit,
@@ -119,7 +141,7 @@ def _in_folder(folder: Path) -> BaseIdentity:
     if not folder.is_dir():
         raise NotFound(f"{folder}: no such folder", where=str(folder), remedy="check the path of --base")
     names = [path.name for path in folder.iterdir() if path.is_file()]
-    weights = weight_files(names, source=str(folder))
+    weights = weight_files(names, lambda name: (folder / name).read_bytes(), source=str(folder))
     config = (folder / "config.json").read_bytes() if "config.json" in names else None
     return BaseIdentity(
         path=str(folder),
@@ -160,8 +182,6 @@ def read_layout(identity: BaseIdentity, hub: Hub) -> Checkpoint:
 
 
 def _header(hub: Hub, repo_id: str, name: str, commit: str, size: int) -> bytes:
-    from rshub.formats.header import header_length
-
     first = hub.read_range(repo_id, name, commit=commit, start=0, length=min(size, 64 * 1024))
     length = 8 + header_length(first[:8], file_size=size, source=f"{repo_id}/{name}")
     if length <= len(first):

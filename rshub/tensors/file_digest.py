@@ -18,8 +18,12 @@ from rshub.types import Digest
 _WORTH_REMEMBERING = 16 * 1024 * 1024
 
 
-def file_digest(path: Path) -> Digest:
+def file_digest(path: Path, *, afresh: bool = False) -> Digest:
     """Take the sha256 of a file, from memory when nothing about the file has changed.
+
+    Args:
+        path: The file.
+        afresh: Hash it whatever is remembered.
 
     Raises:
         NotFound: The file is not there.
@@ -35,7 +39,7 @@ def file_digest(path: Path) -> Digest:
     key = f"{real}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}"
     memory = _cache_folder() / "digests.json"
     known = _load(memory)
-    if key not in known:
+    if afresh or key not in known:
         known[key] = _hash(real)
         _save(memory, known)
     return Digest(known[key])

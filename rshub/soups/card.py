@@ -1,0 +1,51 @@
+"""The model card of a soup, rendered from its lock and its report: for people and for search, and never read back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from rshub.experts.card import SOUP_FAMILY_TAG, front_matter, plain
+from rshub.soups.build import SoupReport
+from rshub.soups.lock import SoupLock
+
+SOUP_TAG = "rewarded-soup-merge"
+
+
+def render_soup_card(lock: SoupLock, report: SoupReport, *, name: str) -> str:
+    """Render ``README.md``.
+
+    Args:
+        lock: What the soup is made of.
+        report: What its making cost.
+        name: Where it is published, or the name of its folder.
+    """
+    environment = Environment(
+        loader=PackageLoader("rshub.soups"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - this is Markdown; every word of others passes through `plain`
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["plain"] = plain
+    return environment.get_template("soup_card.md").render(
+        front_matter=front_matter(_metadata(lock)),
+        name=name,
+        lock=lock,
+        figures=report.lines(),
+        on_hub=lock.base.repo_id is not None,
+        is_adapter=lock.form.format == "adapter",
+    )
+
+
+def _metadata(lock: SoupLock) -> dict[str, Any]:
+    repos = [pin.repo_id for pin in (lock.base, *(expert.pin for expert in lock.experts)) if pin.repo_id]
+    rewards = sorted({expert.reward for expert in lock.experts if expert.reward})
+    return {
+        "library_name": "peft" if lock.form.format == "adapter" else "transformers",
+        "base_model": repos,
+        "base_model_relation": "merge" if repos else None,
+        "tags": [SOUP_FAMILY_TAG, SOUP_TAG, "merge", *(f"reward:{reward}" for reward in rewards)],
+    }

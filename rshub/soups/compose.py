@@ -1,0 +1,234 @@
+"""Composing a soup: resolve or read a lock, fetch what it pins, check the digests, write all of it or nothing.
+
+The arithmetic is elsewhere (``plan``, ``build``); this is the way from a preference to a folder that is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rshub.errors import IntegrityError, InvalidInput
+from rshub.experts.base_identity import read_layout
+from rshub.hub.client import Hub
+from rshub.soups.build import SoupReport, write_soup
+from rshub.soups.card import render_soup_card
+from rshub.soups.fetch import fetch_adapter, fetch_base, identity_of
+from rshub.soups.lock import FILE_NAME, OutputForm, Pin, SoupLock
+from rshub.soups.plan import Term, plan_soup
+from rshub.soups.push import push_soup
+from rshub.soups.resolve import Resolution, resolve, write_lock
+from rshub.tensors.checkpoint import Checkpoint
+from rshub.tensors.writer import fresh_folder
+
+CARD = "README.md"
+FORMATS = ("checkpoint", "adapter")
+DTYPES = ("auto", "bfloat16", "float16", "float32")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Soup:
+    """A soup on disk, the lock that makes it again, and what its making cost in rounding."""
+
+    out: Path
+    lock: SoupLock
+    report: SoupReport
+    resolution: Resolution | None = None
+    pushed: Mapping[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the soup for a program."""
+        return {
+            "out": str(self.out),
+            "format": self.lock.form.format,
+            "method": self.lock.form.method,
+            "mapping": self.lock.mapping,
+            "coefficients": dict(self.lock.coefficients),
+            "files": {name: dict(claim) for name, claim in sorted(self.report.files.items())},
+            "report": self.report.to_json(),
+            "pushed": dict(self.pushed) if self.pushed else None,
+        }
+
+    def lines(self) -> list[str]:
+        """Describe the soup for a person."""
+        shown = list(self.resolution.lines()) if self.resolution else []
+        mixed = " + ".join(f"{e.coefficient:g} * {e.label}" for e in self.lock.experts) or "the start itself"
+        shown.append(f"{self.out}  ({self.lock.form.format}, {self.lock.form.method}): {mixed}")
+        shown += [f"  {line}" for line in self.report.lines()]
+        if self.pushed:
+            shown.append(f"  pushed to {self.pushed['repo']} {self.pushed['tag']} ({str(self.pushed['commit'])[:8]})")
+        return shown
+
+
+def compose(
+    preference_or_lock: str,
+    *,
+    out: Path | str,
+    base: str | None = None,
+    format: str | None = None,  # noqa: A002 - the command line's word
+    method: str | None = None,
+    rank: int | None = None,
+    pad_rank: int | None = None,
+    dtype: str | None = None,
+    layout: str = "base",
+    hash: bool = False,  # noqa: A002 - the command line's word
+    digests: bool = True,
+    push: str | None = None,
+    mapping: str = "identity",
+    units: str = "normalised",
+    scores: Path | None = None,
+    policy: Path | None = None,
+    extrapolate: bool = False,
+    lock: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    endpoint: str | None = None,
+    token: str | None = None,
+) -> Soup:
+    """Compose theta_0 + sum_i lambda_i * Delta_i into a new folder.
+
+    Args:
+        preference_or_lock: A preference string, or the path of a ``soup.lock.json``.
+        out: The folder to make; it appears when it is whole.
+        base: The base of a preference; a lock has its own.
+        format: ``checkpoint`` (the default) or ``adapter``; None takes a lock's own.
+        method: How deltas are mixed; None takes a lock's own, else ``delta``.
+        rank: Truncate the adapter to this rank; the lost energy is reported.
+        pad_rank: Pad the adapter with zeros to this rank.
+        dtype: ``auto`` (each tensor's own), ``bfloat16``, ``float16`` or ``float32``.
+        layout: How tensors are dealt to shards: ``base``, as the base has them.
+        hash: Hash every input afresh instead of trusting digests that were taken earlier.
+        digests: Take the sha256 of every output and keep them in the lock.
+        push: A repo to publish the soup to once it is whole.
+        mapping: See ``resolve``; with a lock, as are the five that follow, already decided.
+        units: See ``resolve``.
+        scores: See ``resolve``.
+        policy: See ``resolve``.
+        extrapolate: See ``resolve``.
+        lock: Where else to write the soup's lock.
+        progress: Called with bytes done and bytes in all.
+        endpoint: The hub's address.
+        token: Who is asking.
+
+    Raises:
+        InvalidInput: A malformed preference, lock or option.
+        Incompatible: The experts cannot be mixed on this base, or not in this way.
+        IntegrityError: Something is damaged, holds NaN, or is not what the lock pinned.
+        NotFound: Something is not there, or the token gives no access to it.
+        HubError: The hub or the network failed.
+        OutputError: The folder cannot be written.
+
+    Source: equation 1 of Ramé et al., Rewarded soups, NeurIPS 2023.
+    """
+    if layout != "base":
+        raise InvalidInput(f"layout {layout!r} is not there yet", where="--layout", remedy="use --layout base")
+    is_lock = preference_or_lock.endswith(".json")
+    if is_lock == (base is not None):
+        raise InvalidInput(
+            "a lock names its own base" if is_lock else "a preference needs a base",
+            where="--base",
+            remedy="leave --base out" if is_lock else "say which model the experts were trained on: --base OWNER/NAME",
+        )
+    target = Path(out)
+    with ExitStack() as stack:
+        staging = stack.enter_context(fresh_folder(target))
+        resolution = None
+        if base is None:
+            pinned = SoupLock.load(Path(preference_or_lock))
+        else:
+            resolution = resolve(
+                preference_or_lock,
+                base=base,
+                mapping=mapping,
+                units=units,
+                scores=scores,
+                policy=policy,
+                extrapolate=extrapolate,
+                endpoint=endpoint,
+                token=token,
+            )
+            pinned = resolution.lock
+        form = _form(pinned.form, format=format, method=method, dtype=dtype, rank=rank, pad_rank=pad_rank)
+        hub = Hub(endpoint, token)
+        report = _build(pinned, form, staging, stack, hub, afresh=hash, digests=digests, progress=progress)
+        outputs = {name: claim["sha256"] for name, claim in report.files.items()} if digests else None
+        if outputs is not None and pinned.outputs is not None and form == pinned.form:
+            _same_bytes(pinned.outputs, outputs)
+        done = pinned.composed(form, outputs)
+        (staging / FILE_NAME).write_bytes(done.to_bytes())
+        (staging / CARD).write_text(render_soup_card(done, report, name=push or target.name), encoding="utf-8")
+    if lock is not None:
+        write_lock(done, lock)
+    pushed = push_soup(target, push, done, hub) if push else None
+    return Soup(out=target, lock=done, report=report, resolution=resolution, pushed=pushed)
+
+
+def _form(pinned: OutputForm, **said: Any) -> OutputForm:
+    """Lay what was asked for over what the lock says; ranks belong to a format and go with it."""
+    same_format = said["format"] in {None, pinned.format}
+    kept = vars(pinned) if same_format else {**vars(pinned), "rank": None, "pad_rank": None}
+    form = OutputForm(**{**kept, **{key: value for key, value in said.items() if value is not None}})
+    for value, valid, option in ((form.format, FORMATS, "--format"), (form.dtype, DTYPES, "--dtype")):
+        if value not in valid:
+            raise InvalidInput(f"{value!r} is none of {', '.join(valid)}", where=option, remedy="choose one of them")
+    return form
+
+
+def _build(
+    lock: SoupLock,
+    form: OutputForm,
+    staging: Path,
+    stack: ExitStack,
+    hub: Hub,
+    *,
+    afresh: bool,
+    digests: bool,
+    progress: Callable[[int, int], None] | None,
+) -> SoupReport:
+    """Fetch what the lock pins and write the soup's model files."""
+    if form.format == "checkpoint":
+        checkpoint = Checkpoint.open(stack.enter_context(fetch_base(lock.base, hub, afresh=afresh)))
+    else:
+        checkpoint = read_layout(identity_of(lock.base), hub)
+    terms = [
+        Term(label=expert.label, folder=fetch_adapter(expert.pin, hub, afresh=afresh), coefficient=expert.coefficient)
+        for expert in lock.experts
+    ]
+    terms += _init_term(lock.init, terms, hub, afresh=afresh)
+    plan = plan_soup(
+        base=checkpoint,
+        terms=terms,
+        method=form.method,
+        format=form.format,
+        rank=form.rank,
+        pad_rank=form.pad_rank,
+        dtype=form.dtype,
+    )
+    return write_soup(
+        plan,
+        staging,
+        base_model=lock.base.repo_id or lock.base.path or "",
+        base_revision=lock.base.revision,
+        digests=digests,
+        progress=progress,
+    )
+
+
+def _init_term(init: Pin | None, terms: list[Term], hub: Hub, *, afresh: bool) -> list[Term]:
+    """Anchor experts that continue one adapter: it counts with 1 - sum lambda, so that lambda = 0 gives the start."""
+    share = 1.0 - sum(term.coefficient for term in terms)
+    if init is None or abs(share) <= 1e-9:
+        return []
+    return [Term(label="init", folder=fetch_adapter(init, hub, afresh=afresh), coefficient=share)]
+
+
+def _same_bytes(expected: Mapping[str, str], found: Mapping[str, str]) -> None:
+    differing = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
+    if differing:
+        raise IntegrityError(
+            f"the lock promises other bytes for {', '.join(differing)}; nothing was written",
+            where=differing[0],
+            remedy="another version or kind of machine may round differently: --no-digest composes without comparing",
+        )

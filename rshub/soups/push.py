@@ -1,0 +1,46 @@
+"""Publishing a soup: one commit with the model, its card and its lock, then a git tag."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rshub.errors import InvalidInput
+from rshub.experts.versions import tag_for
+from rshub.formats.address import parse_repo
+from rshub.hub.client import Hub
+from rshub.soups.lock import FILE_NAME, SoupLock
+
+
+def push_soup(folder: Path, repo_id: str, lock: SoupLock, hub: Hub, *, private: bool = False) -> dict[str, Any]:
+    """Publish a composed folder; only the files that were composed, the card and the lock go up.
+
+    Returns:
+        ``{"repo", "commit", "tag", "url"}``.
+
+    Raises:
+        InvalidInput: The repo holds something else than a soup.
+        NotFound: The token gives no write access.
+        HubError: The hub or the network failed; the folder stays as it is.
+    """
+    place = parse_repo(repo_id).repo_id
+    hub.create_repo(place, private=private)
+    tag = tag_for(None, hub.refs(place).tags)
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    there = hub.info(place)
+    if set(there.files) - {".gitattributes"} and FILE_NAME not in there.files:
+        raise InvalidInput(
+            f"{place} holds something else than a soup",
+            where="--push",
+            remedy="push to a repo of its own, or to one that holds an earlier soup",
+        )
+    stale = [name for name in there.files if name not in names and name != ".gitattributes"]
+    done = hub.commit(
+        place,
+        {name: folder / name for name in names},
+        message=f"Publish soup {lock.preference}, {tag}",
+        parent_commit=there.commit,
+        delete=stale,
+    )
+    hub.tag(place, tag, revision=done.commit, message=lock.preference)
+    return {"repo": place, "commit": done.commit, "tag": tag, "url": done.url}

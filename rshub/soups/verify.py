@@ -1,0 +1,139 @@
+"""Checking what one has: an expert, a soup or a lock, on the hub or in a folder. Everything is hashed afresh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rshub.errors import NotFound
+from rshub.experts.base_identity import identify_base
+from rshub.experts.catalog import locate
+from rshub.experts.manifest import FILE_NAME as MANIFEST
+from rshub.experts.manifest import ExpertManifest
+from rshub.experts.verify import Check, attempt, check_expert, check_files
+from rshub.formats.address import RepoAddress, parse_address
+from rshub.hub.client import Hub
+from rshub.soups.fetch import fetch_adapter
+from rshub.soups.lock import FILE_NAME as LOCK
+from rshub.soups.lock import Pin, SoupLock
+from rshub.tensors.adapters import read_adapter
+from rshub.tensors.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """The checks that were made; ``ok`` when none failed."""
+
+    target: str
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Say whether no check failed."""
+        return all(check.ok is not False for check in self.checks)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give ok and the checks."""
+        return {"target": self.target, "ok": self.ok, "checks": [check.to_json() for check in self.checks]}
+
+
+def verify(target: str, *, endpoint: str | None = None, token: str | None = None) -> Verification:
+    """Check every digest and every claim that can be checked.
+
+    Args:
+        target: ``owner/name[@revision]``, a folder, or a ``soup.lock.json``.
+        endpoint: The hub's address.
+        token: Who is asking.
+
+    Raises:
+        NotFound: There is nothing under that name, or nothing in it that can be checked.
+        IntegrityError: A manifest cannot be read at all.
+        HubError: The hub or the network failed.
+    """
+    hub = Hub(endpoint, token)
+    if target.endswith(".json"):
+        path = Path(target)
+        checks = check_lock(SoupLock.load(path), hub, beside=path.parent)
+    else:
+        address = parse_address(target)
+        checks = _repo(address, hub) if isinstance(address, RepoAddress) else _folder(address, hub)
+    return Verification(target=target, checks=tuple(checks))
+
+
+def check_lock(lock: SoupLock, hub: Hub, *, beside: Path | None = None) -> list[Check]:
+    """Check that everything a lock pins is still there and unchanged, and the outputs that lie beside it."""
+    checks = [attempt(f"base {lock.base.place}", lambda: _base(lock.base, hub))]
+    pins = [("expert", expert.pin) for expert in lock.experts] + ([("init", lock.init)] if lock.init else [])
+    checks += [attempt(f"{role} {pin.place}", partial(_adapter, pin, hub)) for role, pin in pins]
+    if lock.outputs and beside is not None and any((beside / name).exists() for name in lock.outputs):
+        checks += check_files(beside, lock.outputs)
+    return checks
+
+
+def _repo(address: RepoAddress, hub: Hub) -> list[Check]:
+    commit, _, _ = locate(hub, address)
+    info = hub.info(address.repo_id, commit)
+    if MANIFEST in info.files:
+        claimed = ExpertManifest.from_bytes(
+            hub.read(info.repo_id, MANIFEST, commit=commit, max_bytes=2**22), source=f"{info.repo_id}/{MANIFEST}"
+        )
+        names = [MANIFEST, *(name for name in claimed.artefact.files if name in info.files)]
+        checks = check_expert(hub.download(info.repo_id, names, commit=commit), claimed, hub)
+        tagged = f"reward:{claimed.reward.name}" in info.tags
+        detail = "the card's tags agree" if tagged else f"the card lacks the tag reward:{claimed.reward.name}"
+        return [*checks, Check(name="card", ok=tagged, detail=detail)]
+    if LOCK in info.files:
+        lock = SoupLock.from_bytes(
+            hub.read(info.repo_id, LOCK, commit=commit, max_bytes=2**23), source=f"{address}/{LOCK}"
+        )
+        names = [LOCK, *(name for name in lock.outputs or {} if name in info.files)]
+        return check_lock(lock, hub, beside=hub.download(info.repo_id, names, commit=commit))
+    if "adapter_config.json" in info.files:
+        names = [
+            name for name in info.files if name.startswith("adapter_") and name.endswith((".json", ".safetensors"))
+        ]
+        return [_plain_adapter(hub.download(info.repo_id, names, commit=commit))]
+    raise NotFound(
+        f"{address}: neither an expert nor a soup", where=str(address), remedy="name an expert, soup or lock"
+    )
+
+
+def _folder(folder: Path, hub: Hub) -> list[Check]:
+    if not folder.is_dir():
+        raise NotFound(f"{folder}: no such folder", where=str(folder), remedy="check the path")
+    if (folder / MANIFEST).is_file():
+        manifest = ExpertManifest.from_bytes((folder / MANIFEST).read_bytes(), source=str(folder / MANIFEST))
+        return check_expert(folder, manifest, hub)
+    if (folder / LOCK).is_file():
+        return check_lock(SoupLock.load(folder / LOCK), hub, beside=folder)
+    if (folder / "adapter_config.json").is_file():
+        return [_plain_adapter(folder)]
+    return [attempt("checkpoint", lambda: _checkpoint(folder))]
+
+
+def _plain_adapter(folder: Path) -> Check:
+    def sound() -> str:
+        adapter = read_adapter(folder)
+        adapter.check_finite()
+        return f"rank {adapter.rank}, {len(adapter.modules)} modules, every number is finite; no {MANIFEST}"
+
+    return attempt("adapter", sound)
+
+
+def _checkpoint(folder: Path) -> str:
+    checkpoint = Checkpoint.open(folder)
+    return f"{len(checkpoint.tensors)} tensors in {len(checkpoint.shards)} files; the headers are sound"
+
+
+def _base(pin: Pin, hub: Hub) -> str:
+    identity = identify_base(pin.path or f"{pin.repo_id}@{pin.revision}", hub)
+    if dict(identity.files) != dict(pin.files):
+        raise NotFound("its weights are not those that were pinned")
+    return f"{len(pin.files)} weight files are as they were pinned"
+
+
+def _adapter(pin: Pin, hub: Hub) -> str:
+    fetch_adapter(pin, hub, afresh=True)
+    return f"{len(pin.files)} files are as they were pinned"
