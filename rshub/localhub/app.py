@@ -24,6 +24,7 @@ from rshub.localhub.routes import (
     account,
     card,
     commit,
+    discussions,
     git,
     history,
     lfs,
@@ -40,7 +41,22 @@ _LOG = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9=;:_.-]{1,128}")
 
 
-_AREAS = (account, card, repo, search, tree, history, revisions, commit, lfs, xet, git, resolve, unsupported)
+_AREAS = (
+    account,
+    card,
+    repo,
+    search,
+    tree,
+    history,
+    revisions,
+    commit,
+    discussions,
+    lfs,
+    xet,
+    git,
+    resolve,
+    unsupported,
+)
 
 
 def build(hub: Hub) -> ASGIApp:

@@ -1,4 +1,4 @@
-"""The hub without HTTP: everything the routes call, opened over one root, and the writes that touch git and index alike.
+"""The hub without HTTP: what the routes call, opened over one root, and the writes that touch git and index alike.
 
 The order of a write is always the same: git objects, then one database transaction in which the ref moves last but
 for the commit of the transaction itself. A process killed in between leaves either nothing visible or a head that the
@@ -17,6 +17,7 @@ from pathlib import Path
 from rshub.localhub import access, clock, commits
 from rshub.localhub.accounts import Identity
 from rshub.localhub.database import Database
+from rshub.localhub.discussions import Discussions
 from rshub.localhub.errors import Refusal, repo_not_found, revision_not_found, stale_parent
 from rshub.localhub.facts import Facts, facts_at
 from rshub.localhub.index import Index
@@ -39,6 +40,7 @@ class Hub:
         self.database = Database(layout.database)
         self.registry = Registry(self.database)
         self.index = Index(self.database)
+        self.discussions = Discussions(self.database)
         self.objects = ObjectStore(layout)
         self.xet = XetStore(layout, self.database, self.objects)
         self.signer = Signer(self.database)

@@ -56,15 +56,14 @@ class GitStore:
 
     def __init__(self, path: Path) -> None:
         self._repo = Repo(str(path))
+        # Objects must be on disk before a ref that names them is.
+        self._repo.object_store.fsync_object_files = True
 
     @classmethod
     def create(cls, path: Path, files: Mapping[str, bytes], *, author: str) -> str:
         """Make a bare repository whose first commit holds these top-level files, and return that commit."""
         path.mkdir()
         Repo.init_bare(str(path), default_branch=b"main").close()
-        # Objects must be on disk before a ref that names them is.
-        with (path / "config").open("a") as config:
-            config.write("[core]\n\tfsyncObjectFiles = true\n[gc]\n\tauto = 0\n")
         with cls(path) as store:
             tree = store.write_tree({name: (FILE_MODE, store.write_blob(data)) for name, data in files.items()})
             commit = store.write_commit(tree, [], "initial commit", author=author)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from typing import Any
 
 from dulwich.attrs import GitAttributes
 from dulwich.ignore import IgnoreFilter
 from starlette.responses import Response
 
-from rshub.localhub import access
+from rshub.localhub import access, pulls
 from rshub.localhub.commits import ATTRIBUTES, LARGEST_REGULAR
 from rshub.localhub.errors import bad_request
 from rshub.localhub.exchange import API_REPO, Call, json_response, route, upload_route
@@ -23,7 +22,6 @@ from rshub.localhub.store import GitStore
 
 LARGEST_COMMIT = 4 * 1024**3  # bytes of NDJSON; it goes to disk
 _MOST_FILES = 10_000
-_PULL_REQUEST = re.compile(r"(?:refs/pr/|pr/)([0-9]{1,9})")
 
 
 def preupload(call: Call) -> Response:
@@ -79,24 +77,26 @@ def authorise(call: Call) -> int:
 
 def commit(call: Call, incoming: Incoming) -> Response:
     """Apply the operations as one commit, on a branch or as a new pull request."""
-    repo = call.repo()
+    repo, revision = call.repo(), call.param("revision")
     user = require_commit(call, repo)
     incoming.finish()
     chunks = read_range(incoming.path, 0, incoming.size)
-    sha, _, _ = call.hub.commit(repo, call.identity, call.param("revision"), chunks, author=user)
-    return json_response(
-        {
-            "success": True,
-            "commitOid": sha,
-            "commitUrl": f"{call.base_url}{repo.web_path}/commit/{sha}",
-            "hookOutput": "",
-        }
-    )
+    page = call.base_url + repo.web_path
+    answer: dict[str, Any] = {"success": True, "hookOutput": ""}
+    if call.flag("create_pr"):
+        sha, num = pulls.propose(call.hub, repo, call.identity, revision, chunks, author=user)
+        answer["pullRequestUrl"] = f"{page}/discussions/{num}"
+    else:
+        sha, ref, request = call.hub.commit(repo, call.identity, revision, chunks, author=user)
+        pulls.record_push(call.hub, repo, ref, author=user, commit=sha, summary=request.summary)
+    return json_response({**answer, "commitOid": sha, "commitUrl": f"{page}/commit/{sha}"})
 
 
 def require_commit(call: Call, repo: HubRepo) -> str:
-    """Return the user's name if the caller may commit as asked."""
-    return access.require_write(call.identity, repo)
+    """Return the user's name if the caller may commit as asked: a pull request can be opened by every reader."""
+    if call.flag("create_pr"):
+        return access.require_token(call.identity)
+    return pulls.require_push(call.hub, call.identity, repo, call.param("revision"))
 
 
 ROUTES = [

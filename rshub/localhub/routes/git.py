@@ -1,4 +1,4 @@
-"""`git clone` and `git fetch` over smart HTTP. Reading only: commits arrive through the commit call, which checks them."""
+"""`git clone` and `git fetch` over smart HTTP. Reading only: commits arrive through the commit call, which checks."""
 
 from __future__ import annotations
 
