@@ -1,0 +1,61 @@
+"""May an expert be mixed on a base."""
+
+import pytest
+
+from rshub.experts.base_identity import BaseIdentity, config_digest
+from rshub.experts.compatibility import judge, lineage, rejects
+from rshub.experts.manifest import Artefact, BaseClaim, ExpertManifest, FileClaim, InitClaim, RewardClaim
+
+A, B = "a" * 64, "b" * 64
+BASE = BaseIdentity(
+    repo_id="org/base", revision="1" * 40, files={"model.safetensors": A}, config_digest=A, tokenizer_digest=A
+)
+
+
+def expert(init=None, kind="lora", **base):
+    claim = {"repo_id": "org/base", "revision": "1" * 40, "files": {"model.safetensors": A}} | base
+    return ExpertManifest(
+        reward=RewardClaim(name="recall"),
+        base=BaseClaim(**claim),
+        init=init or InitClaim(),
+        artefact=Artefact(kind=kind, files={"f": FileClaim(sha256=A, size=1)}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("manifest", "codes", "rejected"),
+    [
+        (expert(), [], False),
+        (expert(revision="2" * 40), [], False),  # another commit, equal weights
+        (expert(repo_id="mirror/base"), [], False),  # another name, equal weights
+        (expert(files={"renamed.safetensors": A}), [], False),
+        (expert(files={"model.safetensors": B}), ["base-weights"], True),
+        (expert(repo_id="org/other", files={"model.safetensors": B}), ["base"], True),
+        (expert(files={}), [], False),
+        (expert(files={}, revision="2" * 40), ["base-weights"], True),
+        (expert(files={}, repo_id=None), ["base"], True),
+        (expert(config_digest=B), ["config"], False),
+        (expert(tokenizer_digest=B), ["tokenizer"], True),
+        (expert(kind="full"), ["artefact"], True),
+    ],
+)
+def test_weights_decide_and_names_do_not(manifest, codes, rejected):
+    reasons = judge(manifest, BASE)
+    assert [reason.code for reason in reasons] == codes
+    assert rejects(reasons) == rejected
+
+
+def test_a_lineage_is_the_start_that_was_shared():
+    sft = InitClaim(kind="adapter", repo_id="org/sft", revision="3" * 40, digest=A)
+    renamed = InitClaim(kind="adapter", repo_id="fork/sft", revision="4" * 40, digest=A)
+    other = InitClaim(kind="adapter", repo_id="org/sft", revision="5" * 40, digest=B)
+    assert lineage(expert()) == lineage(expert(InitClaim(kind="merged"))) == "base"
+    assert lineage(expert(InitClaim(kind="merged", repo_id="org/base"))) == "base"
+    assert lineage(expert(sft)) == lineage(expert(renamed)) != lineage(expert(other))
+    assert lineage(expert(InitClaim(kind="merged", repo_id="org/else", revision="3" * 40))) != "base"
+
+
+def test_a_config_s_identity_leaves_out_what_says_nothing_of_the_model():
+    config = {"hidden_size": 8, "dtype": "float32", "transformers_version": "5", "_name_or_path": "x"}
+    assert config_digest(config) == config_digest({"hidden_size": 8, "dtype": "bfloat16"})
+    assert config_digest(config) != config_digest({"hidden_size": 9})

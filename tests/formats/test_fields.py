@@ -1,0 +1,47 @@
+"""Reading objects field by field."""
+
+import pytest
+
+from rshub.errors import IntegrityError, InvalidInput
+from rshub.formats.fields import Fields
+
+
+def test_every_fault_is_named_with_its_path_before_anything_is_raised():
+    top = Fields({"name": 3, "inner": {"rate": "x"}, "rows": [{"n": -1}, 7], "nmae": 1}, source="r.yaml")
+    top.text("name")
+    top.inner("inner").number("rate")
+    for row in top.each("rows"):
+        row.integer("n")
+    top.refuse_unknown()
+    with pytest.raises(InvalidInput) as caught:
+        top.finish()
+    assert caught.value.problems == (
+        "name: a string is expected, not int",
+        "inner.rate: a number is expected, not str",
+        "rows[0].n: -1 is outside 0 to 9007199254740992",
+        "rows[1]: an object is expected",
+        "nmae: no such key; did you mean 'name'?",
+    )
+
+
+def test_true_is_no_number_and_one_is_no_flag():
+    top = Fields({"a": True, "b": 1}, source="x")
+    top.integer("a")
+    top.flag("b")
+    with pytest.raises(InvalidInput) as caught:
+        top.finish()
+    assert len(caught.value.problems) == 2
+
+
+def test_a_repo_s_faults_are_of_the_kind_that_was_asked_for():
+    top = Fields({}, source="x", error=IntegrityError)
+    top.text("a")
+    with pytest.raises(IntegrityError, match="a: missing"):
+        top.finish()
+
+
+def test_a_choice_suggests_the_nearest():
+    top = Fields({"direction": "mxa"}, source="x")
+    top.choice("direction", ("max", "min"))
+    with pytest.raises(InvalidInput, match=r"max\?"):
+        top.finish()
