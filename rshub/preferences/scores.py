@@ -14,6 +14,7 @@ infinities, numbers beyond any measurement, directions other than max and min, r
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rshub.errors import InvalidInput, NotFound
-from rshub.formats.canonical import file_bytes, load_json
+from rshub.formats.canonical import load_json
 from rshub.formats.fields import Fields, nearest
 from rshub.preferences.preference import INIT, SUM_TOLERANCE
 
@@ -141,8 +142,8 @@ class Scores:
         }
 
     def to_bytes(self) -> bytes:
-        """Write ``scores.json``."""
-        return file_bytes(self.to_json())
+        """Write ``scores.json`` with its keys in the order they came in: the first two rewards are a picture's axes."""
+        return (json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
     def oriented(self) -> npt.NDArray[np.float64]:
         """Give the means as (points, rewards), larger always better (min rewards change sign); nan: not measured."""

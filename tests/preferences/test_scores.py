@@ -48,7 +48,9 @@ def test_everything_is_written_back():
     expected = json.loads(json.dumps(FULL))
     del expected["points"][2]["rewards"]["length"]  # null says the same as nothing
     assert written == expected
-    assert Scores.parse(parse(FULL).to_bytes()).to_json() == written
+    again = Scores.parse(parse(FULL).to_bytes())
+    assert again.to_json() == written
+    assert list(again.rewards) == ["recall", "length"]  # the order of the axes
 
 
 def test_the_schema_may_be_left_out_by_a_person():

@@ -1,0 +1,75 @@
+"""``front``: what a set of measured points shows, in figures, in words (``lines``) and in one picture.
+
+Nothing is judged unless ``require`` asks for it, and nothing is drawn unless ``plot`` names a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rshub.errors import Incompatible, InvalidInput
+from rshub.formats.fields import nearest
+from rshub.fronts.figures import describe, shortfalls
+from rshub.fronts.words import lines
+from rshub.preferences.scores import Scores
+
+__all__ = ["describe", "front", "lines", "shortfalls"]
+
+REQUIREMENTS = ("connectivity", "coverage")
+
+
+def front(
+    *,
+    scores: Path | str | Scores,
+    plot: Path | str | None = None,
+    require: Sequence[str] = (),
+    x: str | None = None,
+    y: str | None = None,
+    title: str | None = None,
+) -> dict[str, Any]:
+    """Describe the front that soups and experts make.
+
+    Args:
+        scores: Measured points, or the ``scores.json`` that holds them.
+        plot: Where to draw the picture (.png, .svg or .pdf).
+        require: ``connectivity`` (no soup below the line between its experts, in any reward) and ``coverage`` (every
+            MORL point is matched or beaten in all rewards by one soup or expert).
+        x: The reward on the horizontal axis of the picture (the first one).
+        y: The reward on the vertical axis (the second one).
+        title: The picture's title.
+
+    Returns:
+        box {nadir, ideal}, front, hypervolume, over_staircase, over_polyline, connectivity, morl, and with them rewards
+        (directions), points (how many of each kind), reasons and notes.
+
+    Raises:
+        NotFound: There is no such file.
+        InvalidInput: The file, or a name, is wrong.
+        Incompatible: A requirement is not met; the figures are fine and the picture is drawn.
+    """
+    for name in require:
+        if name not in REQUIREMENTS:
+            guess = nearest(name[:40], REQUIREMENTS)
+            raise InvalidInput(
+                f"no requirement {name[:40]!r}" + (f"; did you mean {guess!r}?" if guess else ""),
+                where="require",
+                remedy=f"one of {', '.join(REQUIREMENTS)}",
+            )
+    if not isinstance(scores, Scores):
+        scores = Scores.load(scores)
+    result = describe(scores)
+    if plot is not None:
+        from rshub.fronts.plots import plot_front
+
+        result["notes"] += plot_front(scores, Path(plot), x=x, y=y, title=title)
+    unmet = shortfalls(scores, result, require)
+    if unmet:
+        raise Incompatible(
+            "front: " + "; ".join(reason["message"] for reason in unmet),
+            where=", ".join(reason["code"] for reason in unmet),
+            remedy="leave --require out to see the figures alone",
+            verdicts=[{"repo": None, "commit": None, "reasons": unmet}],
+        )
+    return result
