@@ -8,6 +8,8 @@ import tempfile
 
 import pytest
 
+pytest_plugins = ["tests.tiny_models"]
+
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
 for name in list(os.environ):
@@ -16,6 +18,7 @@ for name in list(os.environ):
 HOME = tempfile.mkdtemp(prefix="rshub-tests-")
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 os.environ["HF_HOME"] = HOME  # the client reads it once, at import
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_HUB_DISABLE_UPDATE_CHECK"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"

@@ -1,0 +1,97 @@
+"""Writing a soup into an empty folder: the model's files, their digests, and the report.
+
+The folder is given by ``fresh_folder``, so a soup that fails halfway is never seen. Cards and locks are written by
+others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rshub.soups.build_adapter import write_adapter
+from rshub.soups.build_checkpoint import write_checkpoint
+from rshub.soups.honesty import figures, rounding_figures, survey
+from rshub.soups.plan import ComposePlan
+from rshub.soups.side_files import write_side_files
+from rshub.types import Digest
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoupReport:
+    """What was written: ``files`` maps each name to its sha256 (or None) and size (bytes); ``figures`` are JSON."""
+
+    files: dict[str, dict[str, Any]]
+    figures: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the report as a JSON value."""
+        return {"files": self.files, "figures": self.figures}
+
+    def lines(self) -> list[str]:
+        """Describe what was added and what rounding left of it, for a person."""
+        known = self.figures
+        shown = [f"sum of the coefficients {known['sum_coefficients']:g}; norm of the change {known['norm']:.4g}"]
+        shown += [
+            f"{expert['label']}: {expert['coefficient']:g} of norm {expert['norm']:.4g}, "
+            f"{expert['share']:.0%} of the mixture, on {expert['coverage']:.0%} of the changed tensors"
+            for expert in known["experts"]
+            if expert["norm"] is not None
+        ]
+        shown += [f"cosine of {' and '.join(pair['experts'])}: {pair['cosine']:.3f}" for pair in known["cosines"]]
+        if "rank" in known:
+            rank = known["rank"]
+            shown.append(f"rank {rank['written']} of {rank['full']}, lost energy {rank['lost_energy']:.3g}")
+        elif known["rounding_error"] is not None:
+            shown.append(
+                f"rounding error {known['rounding_error']:.3g} of the change; {known['survival']:.2%} of it survives; "
+                f"{known['moved']:.2%} of the touched numbers moved"
+            )
+        return shown + [f"warning: {line}" for line in known["warnings"]]
+
+
+def write_soup(
+    plan: ComposePlan,
+    staging: Path,
+    *,
+    base_model: str,
+    base_revision: str | None,
+    digests: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> SoupReport:
+    """Write every model file of a soup.
+
+    Args:
+        plan: What to write.
+        staging: An existing empty folder.
+        base_model: The base's repo or path, for the adapter's config.
+        base_revision: The base's commit, for the adapter's config.
+        digests: Whether to take the sha256 of each file.
+        progress: Called now and then with what is done and what there is in all.
+
+    Raises:
+        RshubError: When an expert or the base turns out not to be sound, or nothing is left of the change.
+        OSError: When a file cannot be written.
+    """
+    found = survey(plan)
+    report = figures(plan, found)
+    files: dict[str, tuple[Digest | None, int]]
+    if plan.format == "adapter":
+        files, rank = write_adapter(
+            plan, staging, base_model=base_model, base_revision=base_revision, digests=digests, progress=progress
+        )
+        lost = rank["lost_energy"]
+        report |= {"rank": rank, "rounding_error": lost**0.5, "survival": 1.0 - lost, "moved": None}
+    else:
+        files, samples = write_checkpoint(plan, staging, digests=digests, progress=progress)
+        rounding = rounding_figures(plan, found, samples)
+        report["warnings"] += rounding.pop("warnings")
+        report |= rounding
+        beside = write_side_files(plan, staging)
+        files |= {name: (digest if digests else None, size) for name, (digest, size) in beside.items()}
+    return SoupReport(
+        files={name: {"sha256": digest, "size": size} for name, (digest, size) in sorted(files.items())},
+        figures=report,
+    )

@@ -1,0 +1,224 @@
+"""What a soup really did to the base: figures that go into every report, and results that are refused.
+
+Norms, shares and cosines come from the factors, without dense products. What rounding kept is measured while writing:
+on all changed elements of a small soup, on a seeded sample of a large one. An expert that changes nothing, and a change
+of which nothing is left after rounding, are errors; experts that cancel and rounding that costs much are warnings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rshub.errors import Incompatible
+from rshub.soups.methods import mix_deltas
+from rshub.soups.plan import ComposePlan, Touched
+from rshub.tensors.blas import one_thread
+from rshub.tensors.delta import inner_products
+from rshub.tensors.dtypes import Array
+from rshub.tensors.kernels import Sample
+from rshub.tensors.windows import MAX_WORKERS
+from rshub.types import TensorName
+
+WHOLE_ELEMENTS = 1 << 22
+"""Up to so many changed elements, all are measured."""
+
+SAMPLE_ELEMENTS = 1 << 21
+"""Of larger soups, about so many are measured: a run of each tensor, as long as its share, at a seeded place."""
+
+MUCH_LOST = 0.25
+"""Rounding that changes the wanted delta by more than this part of its norm is warned about."""
+
+CANCELLED = 1e-6
+"""A change smaller than this part of the experts' norms is what float32 leaves when they cancel."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What the factors say: inner products of the ingredients' deltas, |D|, and how far the method is from exact."""
+
+    inner: Array
+    norm: float
+    gap: float | None
+
+    def norm_of(self, ingredient: int) -> float:
+        """Give the Frobenius norm of an ingredient's delta."""
+        return math.sqrt(max(0.0, float(self.inner[ingredient, ingredient])))
+
+
+def survey(plan: ComposePlan) -> Survey:
+    """Read every factor once and take all norms and inner products.
+
+    Raises:
+        IntegrityError: When a factor holds NaN or an infinity.
+        Incompatible: When an expert with a coefficient changes nothing.
+    """
+    count = len(plan.ingredients)
+    coefficients = np.array([ingredient.coefficient for ingredient in plan.ingredients])
+
+    def look(touched: Touched) -> tuple[Array, float, float]:
+        shares = plan.shares(touched)
+        at = np.array([part.ingredient for part in touched.contributions])
+        scales = np.array([share.scale for share in shares])
+        inner = np.zeros((count, count))
+        inner[np.ix_(at, at)] = inner_products([share.factors for share in shares]) * np.outer(scales, scales)
+        if plan.method.exact:
+            return inner, 0.0, 0.0
+        pair = inner_products([plan.method.mix(shares), mix_deltas(shares)])
+        return inner, float(pair[0, 0]), float(pair[0, 0] - 2 * pair[0, 1] + pair[1, 1])
+
+    with one_thread(), ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool:
+        looks = list(pool.map(look, plan.touched))
+    inner = sum((look[0] for look in looks), start=np.zeros((count, count)))
+    squared = float(coefficients @ inner @ coefficients)
+    gap = None
+    if not plan.method.exact:
+        squared = math.fsum(look[1] for look in looks)
+        gap = math.sqrt(max(0.0, math.fsum(look[2] for look in looks)))
+    found = Survey(inner=inner, norm=math.sqrt(max(0.0, squared)), gap=gap)
+    for number, ingredient in enumerate(plan.ingredients):
+        if not found.norm_of(number):
+            label = ingredient.adapter.label
+            raise Incompatible(
+                f"{label} has the coefficient {ingredient.coefficient!r}, but its delta is exactly zero",
+                where=label,
+                remedy="leave it out, or publish it again after training",
+            )
+    return found
+
+
+def sample_ranges(plan: ComposePlan) -> Mapping[TensorName, range]:
+    """Say which elements of each changed tensor are measured: the same for the same soup."""
+    sizes = {touched.tensor: touched.rows * touched.columns for touched in plan.touched}
+    whole = sum(sizes.values())
+    if whole <= WHOLE_ELEMENTS:
+        return {name: range(size) for name, size in sizes.items()}
+    ranges: dict[TensorName, range] = {}
+    for name, size in sizes.items():
+        count = min(size, -(-size * SAMPLE_ELEMENTS // whole))
+        seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
+        start = seed % (size - count + 1)
+        ranges[name] = range(start, start + count)
+    return ranges
+
+
+def rounding_figures(plan: ComposePlan, found: Survey, samples: Sequence[Sample]) -> dict[str, Any]:
+    """Say what rounding to the output dtype left of the change, with a warning where it cost much.
+
+    Raises:
+        Incompatible: When something was to change and nothing did.
+    """
+    elements = sum(sample.elements for sample in samples)
+    moved = sum(sample.moved for sample in samples)
+    wanted = math.fsum(sample.wanted for sample in samples)
+    if not plan.touched or not wanted:
+        return {
+            "rounding_error": None,
+            "survival": None,
+            "moved": 0.0,
+            "sample": {"elements": elements},
+            "warnings": [],
+        }
+    if not moved and not cancelled(plan, found):
+        raise Incompatible(
+            "the soup is the base: every change is smaller than what the output dtype can hold",
+            where="moved",
+            remedy="write --dtype float32, compose with --format adapter, or use larger coefficients",
+        )
+    error = math.sqrt(math.fsum(sample.error for sample in samples) / wanted)
+    warnings = []
+    if error > MUCH_LOST and not cancelled(plan, found):
+        warnings.append(
+            f"rounding to the output dtype changes the wanted delta by {error:.0%} of its norm; "
+            "write --dtype float32, or compose with --format adapter"
+        )
+    return {
+        "rounding_error": tidy(error),
+        "survival": tidy(math.fsum(sample.kept for sample in samples) / wanted),
+        "moved": tidy(moved / elements),
+        "sample": {"elements": elements},
+        "warnings": warnings,
+    }
+
+
+def cancelled(plan: ComposePlan, found: Survey) -> bool:
+    """Say whether the experts cancel: their sum is nothing beside its parts."""
+    parts = math.fsum(
+        abs(ingredient.coefficient) * found.norm_of(number) for number, ingredient in enumerate(plan.ingredients)
+    )
+    return found.norm <= CANCELLED * parts
+
+
+def figures(plan: ComposePlan, found: Survey) -> dict[str, Any]:
+    """Describe the experts' shares in the soup: norms, coverage, cosines, the sum of the coefficients."""
+    place = {term: number for number, group in enumerate(plan.ingredients) for term in group.terms}
+    norms = {term: found.norm_of(number) for term, number in place.items()}
+    whole = math.fsum(abs(plan.terms[term].coefficient) * norm for term, norm in norms.items())
+    experts = []
+    for number, term in enumerate(plan.terms):
+        known = number in place
+        modules = plan.ingredients[place[number]].adapter.modules if known else {}
+        experts.append(
+            {
+                "label": term.label,
+                "coefficient": term.coefficient,
+                "norm": tidy(norms[number]) if known else None,
+                "share": tidy(abs(term.coefficient) * norms[number] / whole) if known else 0.0,
+                "coverage": tidy(len(modules) / len(plan.touched)) if known else None,
+                "modules": len(modules) if known else None,
+                "rank": plan.ingredients[place[number]].adapter.rank if known else None,
+            }
+        )
+    report: dict[str, Any] = {
+        "format": plan.format,
+        "method": plan.method.name,
+        "dtype": plan.dtype,
+        "sum_coefficients": tidy(math.fsum(term.coefficient for term in plan.terms)),
+        "norm": tidy(found.norm),
+        "touched": {
+            "tensors": len(plan.touched),
+            "elements": sum(touched.rows * touched.columns for touched in plan.touched),
+        },
+        "experts": experts,
+        "cosines": _cosines(plan, found, place),
+        "warnings": list(plan.warnings),
+    }
+    if plan.touched and cancelled(plan, found):
+        report["warnings"].append("the experts cancel: their weighted sum is zero beside its parts")
+    if found.gap is not None:
+        exact = math.sqrt(max(0.0, float(_weights(plan) @ found.inner @ _weights(plan))))
+        report["factor_gap"] = {"norm": tidy(found.gap), "relative": tidy(found.gap / exact) if exact else None}
+    return report
+
+
+def tidy(value: float) -> float:
+    """Round a figure to nine significant digits, so that equal soups print equal reports."""
+    return float(f"{value:.9g}")
+
+
+def _weights(plan: ComposePlan) -> Array:
+    return np.array([ingredient.coefficient for ingredient in plan.ingredients])
+
+
+def _cosines(plan: ComposePlan, found: Survey, place: Mapping[int, int]) -> list[dict[str, Any]]:
+    """Give the cosine of every pair of experts."""
+    pairs = []
+    for first in sorted(place):
+        for second in sorted(place):
+            if first < second:
+                i, j = place[first], place[second]
+                cosine = float(found.inner[i, j]) / (found.norm_of(i) * found.norm_of(j))
+                pairs.append(
+                    {
+                        "experts": [plan.terms[first].label, plan.terms[second].label],
+                        "cosine": tidy(min(1.0, max(-1.0, cosine))),
+                    }
+                )
+    return pairs

@@ -1,0 +1,182 @@
+"""Which tensor of a base each module of an adapter changes, and in which layout.
+
+Module names are those of the model in memory; tensor names are those on disk. They differ at most by one leading name
+of a model body (``model.``, ``transformer.``), the same for all modules. A module that matches nothing, more than one
+thing, a tensor of another shape, or an embedding that is tied to a head is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+from rshub.errors import Incompatible
+from rshub.tensors.checkpoint import Checkpoint, Placed
+from rshub.tensors.delta import Layout, LowRank
+from rshub.tensors.dtypes import FLOATS
+from rshub.types import TensorName
+
+BODIES = (
+    "model", "transformer", "backbone", "gpt_neox", "bert", "roberta", "distilbert", "deberta", "electra", "albert",
+)  # fmt: skip
+"""Names under which a head holds the body of a model; a checkpoint of the body alone lacks them."""
+
+HEADS = ("lm_head.weight", "embed_out.weight", "output.weight", "model.lm_head.weight", "score.weight")
+"""Tensors that hold an output head of their own."""
+
+WEIGHT = ".weight"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """A module, the base's tensor that it changes, and how its factors lie in it."""
+
+    module: str
+    tensor: TensorName
+    placed: Placed
+    layout: Layout
+
+
+def match(modules: Mapping[str, LowRank], base: Checkpoint, *, fan_in_fan_out: bool, label: str) -> Mapping[str, Match]:
+    """Find the base's tensor for every module.
+
+    Args:
+        modules: An adapter's modules by their path in the model.
+        base: The checkpoint, or its headers.
+        fan_in_fan_out: What the adapter's config says of weights that are stored inputs by outputs; it decides where
+            a square matrix fits both ways.
+        label: What to call the adapter in an error.
+
+    Raises:
+        Incompatible: For a module that does not fit, by tensor name.
+    """
+    refuse_quantised(base)
+    names = _tensor_names(modules, base, label)
+    layouts = {module: modules[module].layouts(base.tensors[name].shape) for module, name in names.items()}
+    for module, name in names.items():
+        _refuse_tied(modules[module], name, base, label)
+        if not layouts[module]:
+            _refuse_shape(modules[module], base.tensors[name], name, label)
+        if base.tensors[name].dtype not in FLOATS:
+            raise Incompatible(
+                f"{label}: {name} of the base is {base.tensors[name].dtype}: a quantised tensor cannot be changed",
+                where=name,
+                remedy="compose on the base in bfloat16, float16 or float32",
+            )
+    square = _square_layout(layouts, modules, fan_in_fan_out=fan_in_fan_out, label=label)
+    return {
+        module: Match(
+            module=module,
+            tensor=name,
+            placed=base.tensors[name],
+            layout=square if len(layouts[module]) > 1 else next(iter(layouts[module])),
+        )
+        for module, name in names.items()
+    }
+
+
+def refuse_quantised(base: Checkpoint) -> None:
+    """Refuse a base whose weights are packed.
+
+    Raises:
+        Incompatible: When the config has a quantization_config.
+    """
+    method = base.config.get("quantization_config")
+    if method:
+        kind = method.get("quant_method", "unknown") if isinstance(method, dict) else method
+        raise Incompatible(
+            f"{base.source}: this base is quantised ({kind}); its packed weights cannot be changed",
+            where="quantization_config",
+            remedy="compose on the base that it was quantised from",
+        )
+
+
+def _tensor_names(modules: Mapping[str, LowRank], base: Checkpoint, label: str) -> dict[str, TensorName]:
+    """Give the tensor of each module, allowing for one body name that only one side has."""
+    names: dict[str, TensorName] = {}
+    shifts: set[str] = set()
+    for module in modules:
+        exact = TensorName(module + WEIGHT)
+        if exact in base.tensors:
+            names[module] = exact
+            continue
+        first, _, rest = module.partition(".")
+        found = {f"+{body}.": f"{body}.{module}{WEIGHT}" for body in BODIES}
+        if first in BODIES and rest:
+            found[f"-{first}."] = rest + WEIGHT
+        found = {shift: name for shift, name in found.items() if name in base.tensors}
+        if len(found) != 1:
+            _refuse_unmatched(modules[module], sorted(found.values()), base, label)
+        shift, name = next(iter(found.items()))
+        shifts.add(shift)
+        if len(shifts) > 1:
+            _refuse_unmatched(modules[module], [name], base, label)
+        names[module] = TensorName(name)
+    if len(set(names.values())) != len(names):
+        twice = next(name for name in names.values() if list(names.values()).count(name) > 1)
+        raise Incompatible(
+            f"{label}: two modules of the adapter change the one tensor {twice}",
+            where=twice,
+            remedy="save the adapter again with plain module names",
+        )
+    return names
+
+
+def _square_layout(
+    layouts: Mapping[str, set[Layout]], modules: Mapping[str, LowRank], *, fan_in_fan_out: bool, label: str
+) -> Layout:
+    """Decide how square matrices lie: as the config says, unless the other linear layers contradict it."""
+    said: Layout = "transposed" if fan_in_fan_out else "plain"
+    linear = {name: fits for name, fits in layouts.items() if modules[name].kind == "linear"}
+    squares = [name for name, fits in linear.items() if len(fits) > 1]
+    others = {layout for fits in linear.values() if len(fits) == 1 for layout in fits}
+    if squares and others - {said}:
+        name = modules[squares[0]].a_name
+        raise Incompatible(
+            f"{label}: the tensor {name} fits its square weight both ways, and the adapter's other layers do not agree "
+            f"with fan_in_fan_out = {str(fan_in_fan_out).lower()}",
+            where=name,
+            remedy="adapt layers of one kind only, or save the adapter with the right fan_in_fan_out",
+        )
+    return said
+
+
+def _refuse_tied(module: LowRank, name: TensorName, base: Checkpoint, label: str) -> None:
+    """Refuse a change of an embedding that also is the head, or of a head that also is the embedding."""
+    text = base.config.get("text_config")
+    said = base.config.get("tie_word_embeddings", text.get("tie_word_embeddings") if isinstance(text, dict) else None)
+    head = name in HEADS
+    if said is False or not (head or module.kind == "embedding"):
+        return
+    own_head = any(candidate in base.tensors for candidate in HEADS)
+    if said or not own_head:
+        raise Incompatible(
+            f"{label}: the tensor {module.a_name} changes {name}, which is tied: embedding and head are one tensor",
+            where=module.a_name,
+            remedy="use an expert that leaves embedding and head alone, or a base with tie_word_embeddings false",
+        )
+
+
+def _refuse_unmatched(module: LowRank, found: list[str], base: Checkpoint, label: str) -> NoReturn:
+    last = module.module.rpartition(".")[2]
+    if found:
+        why = f"matches more than one thing or breaks the naming of the others: {', '.join(found)}"
+    elif last in {"lm_head", "embed_out"}:
+        why = "matches nothing in the base; a head that is tied to the embedding is not stored"
+    else:
+        why = f"matches nothing in the base: there is no {module.module}{WEIGHT}"
+    raise Incompatible(
+        f"{label}: the tensor {module.a_name} {why}",
+        where=module.a_name,
+        remedy=f"check that the expert was trained on {base.source}",
+    )
+
+
+def _refuse_shape(module: LowRank, placed: Placed, name: TensorName, label: str) -> NoReturn:
+    raise Incompatible(
+        f"{label}: {module.b_name} {list(module.b_shape)} times {module.a_name} {list(module.a_shape)} does not fit "
+        f"{name} {list(placed.shape)} of the base",
+        where=module.a_name,
+        remedy="check that the expert was trained on this base",
+    )

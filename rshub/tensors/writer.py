@@ -1,0 +1,108 @@
+"""Output that is whole or absent: a folder is filled beside its final name and renamed when everything is on the disk.
+
+A killed process leaves at most a hidden ``.partial`` folder. What is already there is never overwritten.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rshub.errors import OutputError, RshubError
+
+REMEDIES = {
+    errno.ENOSPC: "free some space, or write to another disk",
+    errno.EDQUOT: "free some of the quota, or write to another disk",
+    errno.EFBIG: "raise the limit on file sizes, or write to another file system",
+    errno.EROFS: "write to a disk that is not read-only",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.ENOTDIR: "choose a path whose parents are folders",
+    errno.EEXIST: "choose another name",
+    errno.ENOTEMPTY: "choose another name, or remove what is there",
+    errno.EBUSY: "choose a folder inside it",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EIO: "check the disk",
+}
+"""Next steps by the kind of failure."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+"""Failures that can only come from writing."""
+
+
+@contextmanager
+def fresh_folder(out: Path) -> Iterator[Path]:
+    """Give an empty folder to fill, which becomes ``out`` when the block ends well and vanishes when it does not.
+
+    Raises:
+        OutputError: When ``out`` holds something already or cannot be written, with the next step.
+    """
+    final = Path(os.path.realpath(out))
+    _refuse_taken(final, out)
+    staging = final.parent / f".{final.name}.{secrets.token_hex(6)}.partial"
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        staging.mkdir()
+    except OSError as fault:
+        raise _refusal(fault, out) from fault
+    try:
+        yield staging
+        try:
+            _settle(staging)
+            staging.rename(final)
+            _sync(final.parent)
+        except OSError as fault:
+            raise _refusal(fault, out) from fault
+    except RshubError:
+        raise
+    except OSError as fault:
+        if fault.errno in FULL or _inside(fault, staging):
+            raise _refusal(fault, out) from fault
+        raise
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _refuse_taken(final: Path, out: Path) -> None:
+    try:
+        taken = final.exists() and (not final.is_dir() or any(final.iterdir()))
+    except OSError as fault:
+        raise _refusal(fault, out) from fault
+    if taken:
+        what = "is there already and is not empty" if final.is_dir() else "is a file"
+        raise OutputError(f"{out} {what}", where=str(out), remedy="choose another name, or remove what is there")
+
+
+def _inside(fault: OSError, staging: Path) -> bool:
+    """Say whether a failure names a file in the staging folder."""
+    return isinstance(fault.filename, str | os.PathLike) and Path(os.fspath(fault.filename)).is_relative_to(staging)
+
+
+def _refusal(fault: OSError, out: Path) -> OutputError:
+    reason = os.strerror(fault.errno) if fault.errno else str(fault)
+    return OutputError(
+        f"{out} cannot be written: {reason}",
+        where=str(out),
+        remedy=REMEDIES.get(fault.errno or 0, "write to another place"),
+    )
+
+
+def _settle(folder: Path) -> None:
+    """Bring every file and folder to the disk."""
+    for root, _, names in os.walk(folder):
+        for name in names:
+            _sync(Path(root) / name)
+        _sync(Path(root))
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
