@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rshub.demo.world import corpus, vocabulary
-from rshub.training.quiet import kept_random_state, quiet
 
 if TYPE_CHECKING:
     import torch
@@ -64,6 +63,8 @@ def train_base(
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
+
+    from rshub.training.quiet import kept_random_state, quiet
 
     with quiet(), kept_random_state():
         words = tokenizer()

@@ -183,8 +183,8 @@ def _rewards(fields: Fields) -> dict[str, Reward]:
     for name, spec in fields.mapping(
         "rewards", lambda item: isinstance(item, str), "a reward like metric:length"
     ).items():
-        if not NAME.fullmatch(name):
-            fields.fault(f"rewards.{name}", "a name is lower-case letters, digits, '.', '_' and '-'")
+        if not NAME.fullmatch(name) or name == "init":
+            fields.fault(f"rewards.{name}", "a name is lower-case letters, digits, '.', '_' and '-', and not 'init'")
         elif isinstance(spec, str):
             try:
                 rewards[name] = reward_from_spec(spec)

@@ -12,7 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 from datasets import Dataset
@@ -69,13 +69,16 @@ def train_rloo(
         InvalidInput: If the adapter would have no module to sit on.
     """
     functions, weights = reward_functions(recipe.rewards, recipe.reward_weights)
+    resume = _latest(checkpoints)
+    _keep_lines(log, _step(resume))
     with (
         quiet(),
         kept_random_state(),
         tempfile.TemporaryDirectory(prefix="rshub-train-") as scratch,
         log.open("a") as out,
     ):
-        recorder = _Recorder(recipe, out.write, progress)
+        recorder = _Recorder(recipe, out, progress)
+        recorder.lines += _lines(log)
         tokenizer = AutoTokenizer.from_pretrained(base, padding_side="left", trust_remote_code=False)
         model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, trust_remote_code=False)
         try:
@@ -89,13 +92,12 @@ def train_rloo(
                 callbacks=[recorder],
             )
         except ValueError as fault:
-            if "target" in str(fault).lower():
+            if "target" in str(fault).lower():  # no module has such a name
                 raise InvalidInput(f"lora.target_modules: {fault}", where="lora.target_modules") from fault
             raise
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
-        resume = checkpoints is not None and any(checkpoints.glob("checkpoint-*"))
-        trainer.train(resume_from_checkpoint=resume or None)
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         trainer.model.save_pretrained(output, save_embedding_layers=False)
     return recorder.lines
 
@@ -131,7 +133,7 @@ def _arguments(recipe: Recipe, weights: Sequence[float], folder: Path, *, save: 
             save_strategy="steps" if save else "no",
             save_steps=recipe.save_steps or 500,
             save_total_limit=1,
-            logging_steps=recipe.log_steps,
+            logging_steps=min(recipe.log_steps, recipe.steps),
             report_to="none",
             disable_tqdm=True,
             push_to_hub=False,
@@ -152,11 +154,11 @@ def _lora(recipe: Recipe) -> Any:
 class _Recorder(TrainerCallback):  # type: ignore[misc]  # the library is not typed
     """Writes each line of the log as it comes and passes it on."""
 
-    def __init__(self, recipe: Recipe, write: Callable[[str], Any], progress: Progress | None) -> None:
+    def __init__(self, recipe: Recipe, out: TextIO, progress: Progress | None) -> None:
         self.lines: list[dict[str, Any]] = []
         self._names = list(recipe.rewards)
         self._steps = recipe.steps
-        self._write = write
+        self._out = out
         self._progress = progress
 
     def on_log(self, _arguments: Any, state: Any, _control: Any, logs: Mapping[str, Any], **_: Any) -> None:
@@ -176,10 +178,32 @@ class _Recorder(TrainerCallback):  # type: ignore[misc]  # the library is not ty
             "grad_norm": _number(logs.get("grad_norm")),
         }
         self.lines.append(line)
-        self._write(json.dumps(line) + "\n")
+        self._out.write(json.dumps(line) + "\n")
+        self._out.flush()
         if self._progress is not None:
             self._progress(line)
 
 
 def _number(value: Any) -> float | None:
     return None if value is None else float(value)
+
+
+def _latest(checkpoints: Path | None) -> Path | None:
+    """Give the latest checkpoint, if there is one."""
+    return max(checkpoints.glob("checkpoint-*"), key=_step, default=None) if checkpoints is not None else None
+
+
+def _step(checkpoint: Path | None) -> int:
+    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+
+
+def _lines(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def _keep_lines(log: Path, step: int) -> None:
+    """Drop what the log says of steps that will be taken again, and a line that was cut off."""
+    if not log.exists():
+        return
+    whole = [line for line in log.read_text().splitlines() if line.endswith("}")]
+    log.write_text("".join(line + "\n" for line in whole if json.loads(line)["step"] <= step))

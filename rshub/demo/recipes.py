@@ -1,0 +1,104 @@
+"""The recipes of the demo: two experts that want opposite things, and one model trained on half of each.
+
+The demo trains by them in one process; written out as YAML they are what ``rshub train`` takes, and give the same
+experts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rshub.demo.world import MAX_WORDS
+
+if TYPE_CHECKING:
+    from rshub.training.train import TrainResult
+
+REWARDS: Mapping[str, str] = {"recall": "metric:rouge1.recall", "precision": "metric:rouge1.precision"}
+"""The two rewards: say what people say, and say nothing that they do not."""
+
+MIXTURES: Mapping[str, Mapping[str, float]] = {
+    "recall": {"recall": 1.0},
+    "precision": {"precision": 1.0},
+    "morl": {"recall": 0.5, "precision": 0.5},
+}
+"""What each run of the demo trains on."""
+
+STEPS = 30
+FAST_STEPS = 3
+
+
+def recipe(run: str, *, base: str, dataset: str, fast: bool = False) -> dict[str, Any]:
+    """Give the recipe of one run of the demo.
+
+    Args:
+        run: ``recall``, ``precision`` or ``morl``.
+        base: The base: a repo or a folder.
+        dataset: The prompts: a file or a split of a dataset repo.
+        fast: A few steps only: everything happens, nothing is learned.
+    """
+    return {
+        "method": "rloo",
+        "base": base,
+        "dataset": dataset,
+        "rewards": dict(REWARDS),
+        "reward_weights": dict(MIXTURES[run]),
+        "lora": {"r": 8, "alpha": 16, "dropout": 0.0, "target_modules": "all-linear"},
+        "seed": 0,
+        "steps": FAST_STEPS if fast else STEPS,
+        "learning_rate": 3e-3,
+        "warmup_steps": 0 if fast else 3,
+        "schedule": "constant",
+        "beta": 0.02,
+        "batch": 16 if fast else 64,
+        "num_generations": 4 if fast else 8,
+        "max_completion_length": MAX_WORDS,
+        "temperature": 1.0,
+        "normalize_advantages": True,
+    }
+
+
+def recipe_yaml(run: str, *, base: str, dataset: str, fast: bool = False) -> str:
+    """Write the recipe of one run as the YAML that ``rshub train`` takes."""
+    lines = [f"# {'A model trained on both rewards at once' if run == 'morl' else f'The expert for {run}'}"]
+    for key, value in recipe(run, base=base, dataset=dataset, fast=fast).items():
+        if isinstance(value, dict):
+            lines += [f"{key}:", *(f"  {name}: {_word(item)}" for name, item in value.items())]
+        else:
+            lines.append(f"{key}: {_word(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def train_expert(
+    run: str,
+    *,
+    base: str,
+    dataset: str,
+    output: Path,
+    fast: bool = False,
+    push: str | None = None,
+    endpoint: str | None = None,
+    token: str | None = None,
+    on_log: Callable[[Mapping[str, Any]], None] | None = None,
+) -> TrainResult:
+    """Train one run of the demo in this process; arguments as in ``recipe`` and ``rshub.train``."""
+    from rshub.training.train import train
+
+    return train(
+        recipe(run, base=base, dataset=dataset, fast=fast),
+        output=output,
+        push=push,
+        endpoint=endpoint,
+        token=token,
+        on_log=on_log,
+    )
+
+
+def _word(value: Any) -> str:
+    """Write a number, a flag or a word; quoted where it would not read back."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str) and not value.replace("-", "").replace(":", "").isalnum():
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value)
