@@ -86,6 +86,7 @@ class Database:
         self._path = path
         self._idle: list[sqlite3.Connection] = []
         self._idle_lock = threading.Lock()
+        self._closed = False
         self._write_lock = threading.Lock()
         try:
             with self._connection() as connection:
@@ -121,7 +122,10 @@ class Database:
             yield connection
         finally:
             with self._idle_lock:
-                self._idle.append(connection)
+                if self._closed:
+                    connection.close()
+                else:
+                    self._idle.append(connection)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -143,8 +147,9 @@ class Database:
                 raise
 
     def close(self) -> None:
-        """Close every idle connection; the last one folds the write-ahead log back into the file."""
+        """Close every connection, those in use on their return; the last one folds the log back into the file."""
         with self._idle_lock:
+            self._closed = True
             for connection in self._idle:
                 connection.close()
             self._idle.clear()

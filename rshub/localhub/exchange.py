@@ -59,7 +59,13 @@ PAGE_REPOS = ("/{kind:otherkind}/{namespace}/{name}", "/{namespace}/{name}")
 
 
 class Call:
-    """What a route may know of a request."""
+    """What a route may know of a request.
+
+    `base_url` is the address by which the client reached the hub; every absolute link begins with it.
+
+    Raises:
+        Refusal: 400, the Host header is malformed.
+    """
 
     def __init__(self, hub: Hub, request: Request, body: bytes = b"") -> None:
         self.hub = hub
@@ -67,23 +73,9 @@ class Call:
         self.headers = request.headers
         self.body = body
         self.raw_path: str = request.scope["path"]
-        self._scheme: str = request.url.scheme
+        self.base_url: str = f"{request.scope['scheme']}://{_checked_host(self.headers.get('host', ''))}"
         self._params: dict[str, str] = dict(request.path_params)
         self._pairs = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-
-    # --- where --------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def base_url(self) -> str:
-        """The address by which the client reached the hub; every absolute link begins with it.
-
-        Raises:
-            Refusal: 400, the Host header is malformed.
-        """
-        host = self.headers.get("host", "")
-        if not _HOST.fullmatch(host):
-            raise bad_request("The Host header is missing or malformed.")
-        return f"{self._scheme}://{host}"
 
     def param(self, name: str) -> str:
         """Return a decoded part of the path.
@@ -210,6 +202,12 @@ class Call:
         repo = self.repo()
         access.require_write(self.identity, repo)
         return repo
+
+
+def _checked_host(host: str) -> str:
+    if not _HOST.fullmatch(host):
+        raise bad_request("The Host header is missing or malformed.")
+    return host
 
 
 Handler = Callable[[Call], Response]

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dulwich.errors import NotGitRepository
+
 from rshub.localhub import access, clock, commits
 from rshub.localhub.accounts import Identity
 from rshub.localhub.database import Database
@@ -87,10 +89,11 @@ class Hub:
         Raises:
             Refusal: 404, it was deleted meanwhile.
         """
-        path = self.git_path(repo.key)
-        if not path.is_dir():
-            raise repo_not_found(anonymous=False)
-        with GitStore(path) as store:
+        try:
+            opened = GitStore(self.git_path(repo.key))
+        except NotGitRepository:
+            raise repo_not_found(anonymous=False) from None
+        with opened as store:
             yield store
 
     @contextmanager

@@ -45,7 +45,8 @@ def content_response(
     try:
         part = parse_range(range_header, size)
     except ValueError:
-        return Response(status_code=416, headers={**sent, "Content-Range": f"bytes */{size}"})
+        refused = {"Content-Range": f"bytes */{size}", "X-Error-Message": f"The range is outside of {size} bytes."}
+        return Response(status_code=416, headers={**sent, **refused})
     start, length = part or (0, size)
     sent["Content-Length"] = str(length)
     status = 200
