@@ -50,7 +50,7 @@ def choosing_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--scores", type=FILE, metavar="FILE", help="Measured scores, for a mapping that needs them."),
         click.option("--policy", type=FILE, metavar="FILE", help="Bounds on the coefficients."),
         click.option("--extrapolate", is_flag=True, help="Allow negative coefficients and sums other than 1."),
-        click.option("--lock", type=FILE, metavar="FILE", help="Write the lock here as well."),
+        click.option("--lock", type=FILE, metavar="FILE", help="Write the lock here."),
     ]
 
     for option in reversed(options):

@@ -19,14 +19,37 @@ from rshub.cli.output import Output, output_options, table
 )
 @click.argument("soups", metavar="SOUP...", nargs=-1, required=True)
 @click.option(
-    "--reward", "rewards", metavar="SPEC", multiple=True, required=True, help="What to measure; may be repeated."
+    "--reward", "rewards", metavar="[NAME=]SPEC", multiple=True, required=True, help="What to measure; may be repeated."
 )
 @click.option("--prompts", metavar="FILE.jsonl|REPO[@REV]:SPLIT", required=True, help="What to measure it on.")
 @click.option("--base", metavar="REPO[@REV]|./DIR", help="The base, for soups given as preferences.")
 @click.option(
-    "--seeds", type=click.IntRange(min=1), metavar="N", default=1, show_default=True, help="Generations per prompt."
+    "--seeds",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Completions for each prompt.",
 )
 @click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Write the scores here.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use only the first so many prompts.")
+@click.option(
+    "--max-new-tokens",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=128,
+    show_default=True,
+    help="Tokens in a completion at most.",
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0),
+    metavar="T",
+    default=1.0,
+    show_default=True,
+    help="Of the sampling; 0 takes the likeliest token.",
+)
+@click.option("--extrapolate", is_flag=True, help="Allow negative coefficients and sums other than 1.")
 @output_options()
 def evaluate(
     *,
@@ -36,14 +59,31 @@ def evaluate(
     base: str | None,
     seeds: int,
     out: Path | None,
+    limit: int | None,
+    max_new_tokens: int,
+    temperature: float,
+    extrapolate: bool,
     endpoint: str | None,
     token: str | None,
     output: Output,
 ) -> None:
     """Measure soups: directories, locks or preferences."""
-    scores = rshub.evaluate(
-        soups, rewards=rewards, prompts=prompts, base=base, seeds=seeds, out=out, endpoint=endpoint, token=token
-    )
+    with output.progress("evaluating", unit="soups") as progress:
+        scores = rshub.evaluate(
+            soups,
+            rewards=rewards,
+            prompts=prompts,
+            base=base,
+            seeds=seeds,
+            limit=limit,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            extrapolate=extrapolate,
+            out=out,
+            endpoint=endpoint,
+            token=token,
+            progress=progress,
+        )
     value = scores.to_json()
     output.show(value, lines=lambda: _table(value))
     if out is not None:

@@ -107,7 +107,7 @@ def output_options(*, hub: bool = True) -> Callable[[Callable[..., None]], Calla
         @functools.wraps(command)
         def verb(*, as_json: bool, quiet: bool, **rest: Any) -> None:
             output = Output(as_json=as_json, quiet=quiet)
-            if not output.talking:
+            if not (output.talking and sys.stderr.isatty()):
                 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # read when huggingface_hub is imported
             command(output=output, **rest)
 

@@ -83,7 +83,9 @@ def publish(
         plan = _ask_for_what_is_missing(folder, repo, said)
         for line in _lines(plan):
             output.talk(line)
-        click.confirm("Publish this?", default=True, abort=True, err=True)
+        if not click.confirm("Publish this?", default=True, err=True):
+            output.talk("Nothing was published.")
+            raise click.exceptions.Exit(1)
     done = rshub.publish(folder, repo, dry_run=dry_run, **said)
     output.show(done.to_json(), lines=lambda: _lines(done), brief=lambda: [_place(done)])
     if done.pr_url is None and not dry_run:

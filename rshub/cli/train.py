@@ -8,7 +8,7 @@ import click
 
 import rshub
 from rshub.cli.choosing import FILE
-from rshub.cli.output import Output, output_options
+from rshub.cli.output import Output, output_options, same_hub
 from rshub.cli.verb import Verb
 
 
@@ -37,6 +37,8 @@ def _overrides(_context: click.Context, parameter: click.Parameter, settings: tu
 )
 @click.option("--output", "folder", metavar="DIR", type=click.Path(path_type=Path), help="Where the adapter goes.")
 @click.option("--push", metavar="REPO", help="Publish the expert here once it is trained.")
+@click.option("--private", is_flag=True, help="Create that repo private.")
+@click.option("--license", "license_", metavar="L", help="The licence to publish under, as the Hub spells it.")
 @output_options()
 def train(
     *,
@@ -44,6 +46,8 @@ def train(
     overrides: dict[str, str],
     folder: Path | None,
     push: str | None,
+    private: bool,
+    license_: str | None,
     endpoint: str | None,
     token: str | None,
     output: Output,
@@ -51,6 +55,17 @@ def train(
     """Train an expert by a recipe."""
     with output.progress("training", unit="steps") as progress:
         done = rshub.train(
-            recipe, overrides=overrides, output=folder, push=push, endpoint=endpoint, token=token, progress=progress
+            recipe,
+            overrides=overrides,
+            output=folder,
+            push=push,
+            private=private,
+            license=license_,
+            endpoint=endpoint,
+            token=token,
+            progress=progress,
         )
     output.show(done.to_json(), lines=done.lines, brief=lambda: [str(done.folder)])
+    if done.published is None:
+        named = "-".join(done.training["mixture"])
+        output.hint("rshub", "publish", done.folder, f"OWNER/{named}", "--reward", named, *same_hub(endpoint))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 import rshub
@@ -16,15 +19,16 @@ from rshub.errors import IntegrityError
 def verify(*, target: str, endpoint: str | None, token: str | None, output: Output) -> None:
     """Check every digest and claim of an expert, a soup or a lock."""
     value = rshub.verify(target, endpoint=endpoint, token=token).to_json()
-    checks = value["checks"]
-    output.show(
-        value,
-        lines=lambda: [f"{'ok  ' if check['ok'] else 'FAIL'}  {check['name']}  {check['detail']}" for check in checks],
-    )
+    output.show(value, lines=lambda: [_line(check) for check in value["checks"]])
     if not value["ok"]:
-        failed = [check["name"] for check in checks if not check["ok"]]
+        failed = [check["name"] for check in value["checks"] if check["ok"] is False]
         raise IntegrityError(
-            f"{target}: {len(failed)} of {len(checks)} checks failed: {', '.join(failed)}",
+            f"{target}: {len(failed)} of {len(value['checks'])} checks failed: {', '.join(failed)}",
             where=target,
             remedy="do not use it; fetch or compose it again",
         )
+
+
+def _line(check: Mapping[str, Any]) -> str:
+    mark = {True: "ok", False: "FAIL", None: "unknown"}[check["ok"]]
+    return f"{mark:7}  {check['name']}: {check['detail']}"

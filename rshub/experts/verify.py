@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rshub.errors import RshubError
+from rshub.errors import HubError, RshubError
 from rshub.experts.base_identity import BaseIdentity, identify_base, read_layout
 from rshub.experts.compatibility import judge
 from rshub.experts.manifest import FILE_NAME, ExpertManifest
@@ -34,9 +34,11 @@ class Check:
 
 
 def attempt(name: str, check: Callable[[], str]) -> Check:
-    """Run one check; an error of ours is its result."""
+    """Run one check; an error of ours is its result, unless the hub failed and nothing can be said."""
     try:
         return Check(name=name, ok=True, detail=check())
+    except HubError:
+        raise
     except RshubError as fault:
         return Check(name=name, ok=False, detail=fault.message)
 

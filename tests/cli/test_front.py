@@ -1,0 +1,66 @@
+"""``rshub front``: figures on stdout also where the answer is no."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def scores(tmp_path):
+    def write(middle):
+        def point(kind, share, a, b):
+            return {"kind": kind, "coefficients": {"a": share, "b": 1 - share}, "rewards": {"a": a, "b": b}}
+
+        path = tmp_path / "scores.json"
+        points = [point("expert", 1.0, 1.0, 0.0), point("expert", 0.0, 0.0, 1.0), point("soup", 0.5, middle, middle)]
+        value = {
+            "schema": "rshub.scores/1",
+            "rewards": {"a": {"direction": "max"}, "b": {"direction": "max"}},
+            "points": points,
+        }
+        path.write_text(json.dumps(value))
+        return path
+
+    return write
+
+
+def test_json_has_the_figures(rshub, scores):
+    done = rshub("front", "--scores", scores(0.75), "--json", "--require", "connectivity")
+    assert (done.code, done.err) == (0, "")
+    value = done.json
+    assert value["front"] == [0, 1, 2]
+    assert value["hypervolume"] == pytest.approx(0.75 * 0.75)
+    assert value["connectivity"]["a"]["worst_margin"] == pytest.approx(0.25)
+    assert set(value) >= {"box", "front", "hypervolume", "over_staircase", "over_polyline", "connectivity", "morl"}
+
+
+def test_a_requirement_that_fails_exits_with_3_after_the_figures(rshub, scores):
+    path = scores(0.25)
+    done = rshub("front", "--scores", path, "--json", "--require", "connectivity")
+    assert done.code == 3
+    assert done.json["connectivity"]["a"]["worst_margin"] == pytest.approx(-0.25)
+    assert json.loads(done.err)["error"] == "Incompatible"
+    assert rshub("front", "--scores", path).code == 0
+
+
+def test_people_read_lines(rshub, scores):
+    done = rshub("front", "--scores", scores(0.25))
+    assert (done.code, done.err) == (0, "")
+    assert "hypervolume" in done.out
+    assert "connectivity of a: FAILS" in done.out
+
+
+def test_the_plot_is_drawn_also_where_the_answer_is_no(rshub, scores, tmp_path):
+    done = rshub("front", "--scores", scores(0.25), "--plot", tmp_path / "front.svg", "--require", "connectivity")
+    assert done.code == 3
+    assert "<svg" in (tmp_path / "front.svg").read_text()
+
+
+@pytest.mark.parametrize(("text", "code"), [(None, 5), ("{", 2), ('{"schema": "rshub.scores/1"}', 2)])
+def test_a_file_that_is_not_there_or_wrong_is_refused(rshub, tmp_path, text, code):
+    path = tmp_path / "scores.json"
+    if text is not None:
+        path.write_text(text)
+    done = rshub("front", "--scores", path, "--json")
+    assert done.code == code
+    assert done.error["exit_code"] == code

@@ -1,0 +1,78 @@
+"""``rshub resolve`` against the embedded hub."""
+
+import json
+import shlex
+
+import pytest
+
+
+def resolve(rshub, lab, preference, *more):
+    return rshub("resolve", preference, "--base", "lab/base", *lab.as_user, *more)
+
+
+def test_json_has_the_whole_answer(rshub, lab):
+    found = resolve(rshub, lab, "lab/helpful=0.7, lab/concise=0.3", "--json").json
+    assert {chosen["repo"] for chosen in found["chosen"]} == {"lab/helpful", "lab/concise"}
+    assert found["coefficients"] == {"lab/helpful": 0.7, "lab/concise": 0.3}
+    assert found["mapping"] == "identity"
+    assert found["lock"] is None
+    assert set(found) >= {"chosen", "rejected", "coefficients", "mapping", "alternatives", "lock"}
+
+
+def test_people_read_what_was_chosen_and_what_to_type_next(rshub, lab):
+    preference = "helpful=0.7, concise=0.3"
+    done = resolve(rshub, lab, preference)
+    assert done.code == 0
+    assert "chosen" in done.out
+    assert "mapping" in done.out
+    line = done.err.splitlines()[-1]
+    words = shlex.split(line.removeprefix("Next: "))
+    assert words[:5] == ["rshub", "compose", preference, "--base", "lab/base"]
+    assert lab.token not in done.err
+
+
+def test_the_quiet_form_is_a_preference_pinned_to_commits(rshub, lab):
+    pinned = resolve(rshub, lab, "lab/helpful=0.7, lab/concise=0.3", "-q").out.rstrip("\n")
+    again = resolve(rshub, lab, pinned, "--json").json
+    assert sorted(again["coefficients"].values()) == [0.3, 0.7]
+    assert all(chosen["commit"] in pinned for chosen in again["chosen"])
+
+
+def test_the_lock_is_written_where_it_was_asked_for(rshub, lab, tmp_path):
+    lock = tmp_path / "soup.lock.json"
+    done = resolve(rshub, lab, "lab/helpful=1", "--lock", lock)
+    assert done.code == 0
+    assert json.loads(lock.read_text())["schema"] == "rshub.soup/1"
+    assert f"rshub compose {lock} --out ./soup" in done.err
+
+
+@pytest.mark.parametrize(
+    ("preference", "more", "code"),
+    [
+        ("helpful=0.7, helpful=0.3", (), 2),
+        ("helpful=0.7", (), 2),
+        ("unheard-of=1", (), 2),
+        ("lab/nothing=1", (), 5),
+        ("lab/helpful=1", ("--scores", "./absent.json"), 5),
+        ("lab/helpful=0.5, lab/concise=0.5", ("--mapping", "surrogate"), 2),
+    ],
+)
+def test_every_refusal_has_its_exit_code(rshub, lab, preference, more, code):
+    done = resolve(rshub, lab, preference, *more, "--json")
+    assert done.code == code, done.err
+    assert done.error["exit_code"] == code
+    assert done.error["remedy"]
+
+
+def test_a_term_with_a_sign_passes_the_parser(rshub, lab):
+    found = resolve(rshub, lab, "-0.5*lab/helpful + 1.5*lab/concise", "--extrapolate", "--json").json
+    assert found["coefficients"] == {"lab/helpful": -0.5, "lab/concise": 1.5}
+
+
+def test_resolving_needs_no_torch(process, lab):
+    done = process(
+        "resolve", "lab/helpful=1", "--base", "lab/base", "-q", *lab.as_user,
+        code="import sys\nfrom rshub.cli.main import main\ntry:\n    main(sys.argv[1:])\nfinally:\n"
+        "    print(sorted({'torch', 'transformers', 'peft', 'trl'} & set(sys.modules)), file=sys.stderr)",
+    )  # fmt: skip
+    assert (done.code, done.err) == (0, "[]\n")

@@ -1,0 +1,32 @@
+"""Each command is one public function of the same name: what one can be told, so can the other."""
+
+import inspect
+
+import click
+import pytest
+
+import rshub
+from rshub.cli.main import VERBS, program
+
+SHOWING = {"as_json", "quiet", "debug", "yes"}
+NOT_TYPED = {
+    "publish": {"scores", "training"},  # measurements come from --from, or from a caller
+    "train": {"progress", "on_log"},
+    "compose": {"progress"},
+    "evaluate": {"progress"},
+    "front": {"x", "y", "title"},
+}
+CALLED = {
+    "compose": {"hash_": "hash", "format_": "format", "no_digest": "digests"},
+    "publish": {"license_": "license", "repo": "repo_id"},
+    "train": {"folder": "output", "license_": "license"},
+}
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in {"demo", "hub", "env"}])
+def test_a_command_and_its_function_take_the_same_things(verb):
+    command = program.get_command(click.Context(program), verb)
+    renamed = CALLED.get(verb, {})
+    typed = {renamed.get(p.name, p.name) for p in command.params if p.name not in SHOWING}
+    taken = set(inspect.signature(getattr(rshub, verb)).parameters)
+    assert typed == taken - NOT_TYPED.get(verb, set())
