@@ -1,0 +1,324 @@
+"""The whole life of a rewarded soup on the tiny world, act by act, on an embedded hub: nothing in it is simulated.
+
+Each act calls the same public functions that a user would call. Everything lands below one folder; what the figures
+show is said as it is, also where it speaks against soups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rshub.demo.proof import Agreement, same_function
+from rshub.demo.recipes import MIXTURES, REWARDS, recipe, recipe_yaml
+from rshub.demo.sizes import BASE_CARD, FAST, FULL, Sizes
+from rshub.demo.tiny_base import train_base
+from rshub.demo.words import figures_in_words, side_by_side, table
+from rshub.demo.world import MAX_WORDS, corpus, jsonl
+from rshub.errors import IntegrityError, OutputError
+from rshub.evaluation.generate import generate
+from rshub.evaluation.prompts import PromptSet, read_prompts
+from rshub.evaluation.sweep import line, scores_of, sweep
+from rshub.experts.publish import publish
+from rshub.fronts.front import front
+from rshub.hub.client import Hub
+from rshub.localhub import LocalHub
+from rshub.preferences.scores import Point, RewardScore, Scores
+from rshub.rewards.spec import Reward, reward_from_spec
+from rshub.soups.compose import Soup, compose
+from rshub.soups.lock import FILE_NAME as LOCK
+from rshub.soups.mixer import Mixer
+from rshub.soups.resolve import Resolution, resolve
+from rshub.training.train import TrainResult, train
+
+WORLD, CONTRIBUTORS = "world", ("ada", "ben")
+BASE, PROMPTS, SOUP = f"{WORLD}/restaurant-base", f"{WORLD}/restaurant-prompts", "ada/restaurant-soup"
+PREFERENCE = "recall=0.5, precision=0.5"
+
+Progress = Callable[[int, int], None]
+Bar = Callable[[str, str], AbstractContextManager[Progress | None]]
+"""Given what is going on and the unit, shows a bar and gives the callback that moves it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What every act needs: the folder, the sizes, the hub and its tokens, and how to say and show things."""
+
+    out: Path
+    sizes: Sizes
+    fast: bool
+    hub: Hub
+    tokens: Mapping[str, str]
+    say: Callable[[str], None]
+    bar: Bar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """The story's artefacts and figures."""
+
+    out: Path
+    resolution: Resolution
+    soup: Soup
+    agreement: Agreement
+    scores: Scores
+    figures: Mapping[str, Any]
+    generations: Mapping[str, str]
+    prompt: str
+    fast: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the story for a program."""
+        return {
+            "out": str(self.out),
+            "base": BASE,
+            "resolution": self.resolution.to_json(),
+            "soup": self.soup.to_json(),
+            "agreement": vars(self.agreement),
+            "front": dict(self.figures),
+            "generations": dict(self.generations),
+            "prompt": self.prompt,
+            "fast": self.fast,
+            "next": self.next_commands(),
+        }
+
+    def lines(self) -> list[str]:
+        """Tell what came out, and what to type next."""
+        shown = ["", *table(self.scores, tuple(REWARDS)), ""]
+        if self.fast:
+            shown.append("Trained for a moment only (--fast), so these figures show the way, not the result.")
+        else:
+            shown += figures_in_words(self.scores, self.figures, tuple(REWARDS))
+        shown += ["", f"Asked: {self.prompt}", *side_by_side(self.generations), ""]
+        shown.append(f"Picture {self.out / 'front.png'}, figures {self.out / 'scores.json'}, soup {self.soup.out}")
+        return [*shown, "The hub is stopped. Go on with it:", *(f"  {command}" for command in self.next_commands())]
+
+    def next_commands(self) -> list[str]:
+        """Give three commands that work on the hub that the story leaves behind."""
+        endpoint = "http://127.0.0.1:8321"
+        return [
+            f"rshub hub serve --root {self.out / 'hub'} --port 8321",
+            f"rshub ls --endpoint {endpoint}",
+            f'rshub compose "recall=0.8, precision=0.2" --base {BASE} --out ./my-soup --endpoint {endpoint}',
+        ]
+
+
+def run(out: Path, *, fast: bool = False, say: Callable[[str], None], bar: Bar) -> Told:
+    """Tell the story.
+
+    Args:
+        out: A new folder for hub, models, soups, scores and picture.
+        fast: Train for a moment only: the same acts, no claims.
+        say: Told one line for each act.
+        bar: Shows progress.
+
+    Raises:
+        OutputError: The folder holds something already.
+        RshubError: Whatever an act raises.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise OutputError(f"{out} is there already and is not empty", where=str(out), remedy="choose another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    out = out.resolve()
+    server = LocalHub(out / "hub")
+    with server:
+        tokens = {name: server.add_user(name, orgs=[(WORLD, "write")]) for name in CONTRIBUTORS}
+        say(f"1  hub       {server.endpoint}, for two contributors: {' and '.join(CONTRIBUTORS)}")
+        hub = Hub(server.endpoint, tokens["ada"])
+        stage = Stage(out=out, sizes=FAST if fast else FULL, fast=fast, hub=hub, tokens=tokens, say=say, bar=bar)
+        return _acts(stage)
+
+
+def _acts(stage: Stage) -> Told:
+    out, endpoint = stage.out, stage.hub.endpoint
+    draft, base = _bases(stage)
+    prompts = _prompts(stage)
+    trained = {name: _train(stage, name, base) for name in MIXTURES}
+    rewards = {name: reward_from_spec(spec) for name, spec in REWARDS.items()}
+    mixer = Mixer(out / "base", {name: result.folder for name, result in trained.items()})
+    corners = _measure(stage, "measuring experts", mixer, [{name: 1.0} for name in trained] + [{}], prompts)
+    measured = dict(zip((*trained, "init"), corners, strict=True))
+    for who, name in zip(CONTRIBUTORS, REWARDS, strict=True):
+        row = [_cell(reward, score, prompts, who) for reward, score in measured[name].rewards.items()]
+        _publish(stage, who, trained[name], f"{who}/restaurant-{name}", reward=name, base=base, row=row)
+    _publish_early_expert(stage, draft)
+
+    lock = out / LOCK
+    found = resolve(PREFERENCE, base=BASE, lock=lock, endpoint=endpoint)
+    stage.say(f"5  resolve   {PREFERENCE} on {BASE}: found by tags and manifests, pinned in {lock.name}")
+    for told in found.lines()[1:]:
+        stage.say(f"           {told}")
+    soup, agreement = _compose(stage, lock)
+
+    grid = line(*REWARDS, stage.sizes.grid)
+    interior = _measure(stage, "measuring soups", mixer, grid[1:-1], prompts)
+    scores = _scores(measured, interior, rewards, prompts)
+    (out / "scores.json").write_bytes(scores.to_bytes())
+    figures = front(
+        scores=scores, plot=out / "front.png", title="Rewarded soups of two experts, restaurant descriptions"
+    )
+    stage.say(f"7  measure   {len(grid)} lambdas on {len(prompts.prompts)} prompts: scores.json, front.png")
+
+    pushed = compose(str(lock), out=out / "soup-pushed", push=SOUP, endpoint=endpoint, token=stage.tokens["ada"]).pushed
+    assert pushed is not None
+    stage.say(f"8  push      {pushed['repo']} {pushed['tag']}, with its card and its lock")
+    asked = prompts.prompts[0].text
+    return Told(
+        out=out,
+        resolution=found,
+        soup=soup,
+        agreement=agreement,
+        scores=scores,
+        figures=figures,
+        prompt=asked,
+        generations={f"lambda {share:g}": _answer(mixer, share, asked) for share in (0.0, 0.5, 1.0)},
+        fast=stage.fast,
+    )
+
+
+def _bases(stage: Stage) -> tuple[str, str]:
+    """Make the base twice, a first draft and the real one, as two commits of one repo; give both commits."""
+    stage.hub.create_repo(BASE)
+    commits = []
+    loss = float("nan")
+    for name, steps in (("draft", stage.sizes.draft_steps), ("base", stage.sizes.base_steps)):
+        folder = stage.out / name
+        with stage.bar(f"training the {name}", "step") as tell:
+            loss = train_base(folder, steps=steps, progress=partial(_step, tell) if tell else None)
+        files: dict[str, bytes | Path] = {path.name: path for path in sorted(folder.iterdir())}
+        files["README.md"] = BASE_CARD.encode()
+        done = stage.hub.commit(BASE, files, message=f"The {name}: {steps} supervised steps")
+        commits.append(done.commit)
+    stage.hub.tag(BASE, "v1.0.0", revision=commits[1])
+    stage.say(f"2  base      {BASE} v1.0.0: a Llama of 193 thousand parameters, loss {loss:.3f} nats per word")
+    return commits[0], commits[1]
+
+
+def _step(tell: Progress, done: int, steps: int, _loss: float) -> None:
+    tell(done, steps)
+
+
+def _prompts(stage: Stage) -> PromptSet:
+    """Publish the prompts as a dataset, so that all train and measure on the same ones; give those to measure on."""
+    stage.hub.create_repo(PROMPTS, repo_type="dataset")
+    files: dict[str, bytes | Path] = {
+        "train.jsonl": jsonl(corpus(stage.sizes.train_prompts, seed=7, references=4)),
+        "test.jsonl": jsonl(corpus(stage.sizes.test_prompts, seed=1, references=4)),
+    }
+    stage.hub.commit(PROMPTS, files, message="Prompts with four references each", repo_type="dataset")
+    return read_prompts(f"{PROMPTS}:test", endpoint=stage.hub.endpoint)
+
+
+def _train(stage: Stage, name: str, base: str, *, output: str = "", steps: int | None = None) -> TrainResult:
+    """Train one expert, or the costly baseline on the mixed reward; all start from one base with one seed."""
+    places = {"base": f"{BASE}@{base}", "dataset": f"{PROMPTS}:train"}
+    wanted = recipe(name, **places, fast=stage.fast)
+    output = output or name
+    written = stage.out / "recipes" / f"{output}.yaml"
+    written.parent.mkdir(exist_ok=True)
+    written.write_text(recipe_yaml(name, **places, fast=stage.fast), encoding="utf-8")
+    with stage.bar(f"training {output}", "step") as tell:
+        result = train(
+            wanted if steps is None else {**wanted, "steps": steps},
+            output=stage.out / "experts" / output,
+            endpoint=stage.hub.endpoint,
+            progress=tell,
+        )
+    first, last = result.log[0]["rewards"], result.log[-1]["rewards"]
+    moved = ", ".join(f"{reward} {first[reward]:.3f} -> {last[reward]:.3f}" for reward in result.log[-1]["rewards"])
+    stage.say(
+        f"3  train     {output}: {moved}, kl {result.training['kl']:.2f} per token, {result.training['steps']} steps"
+    )
+    return result
+
+
+def _measure(
+    stage: Stage, doing: str, mixer: Mixer, grid: Sequence[Mapping[str, float]], prompts: PromptSet
+) -> list[Point]:
+    rewards = {name: reward_from_spec(spec) for name, spec in REWARDS.items()}
+    with stage.bar(doing, "soup") as tell:
+        found = sweep(mixer, grid, prompts=prompts.prompts, rewards=rewards, max_new_tokens=MAX_WORDS, progress=tell)
+    return list(found.points)
+
+
+def _cell(reward: str, score: RewardScore, prompts: PromptSet, who: str) -> dict[str, Any]:
+    """Write one cell of the payoff matrix as a contributor publishes it."""
+    return {
+        "reward": reward,
+        "value": score.mean,
+        "stderr": score.stderr,
+        "n": score.n,
+        "split": f"{PROMPTS}:test",
+        "prompts_digest": prompts.digest,
+        "measured_by": who,
+    }
+
+
+def _publish(
+    stage: Stage,
+    who: str,
+    result: TrainResult,
+    repo: str,
+    *,
+    reward: str,
+    base: str,
+    row: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """Let a contributor publish an expert with their own token."""
+    done = publish(
+        result.folder,
+        repo,
+        reward=reward,
+        spec=REWARDS[reward],
+        base=f"{BASE}@{base}",
+        license="apache-2.0",
+        version="1.0.0",
+        training=result.training,
+        scores=row,
+        endpoint=stage.hub.endpoint,
+        token=stage.tokens[who],
+    )
+    stage.say(f"4  publish   {who} publishes {done.repo} {done.tag} ({str(done.commit)[:8]})")
+
+
+def _publish_early_expert(stage: Stage, draft: str) -> None:
+    """Publish a recall expert of the base's first draft: a real one, which does not fit the base of today."""
+    result = _train(stage, "recall", draft, output="early-recall", steps=stage.sizes.early_expert_steps)
+    _publish(stage, "ben", result, "ben/early-recall", reward="recall", base=draft)
+
+
+def _compose(stage: Stage, lock: Path) -> tuple[Soup, Agreement]:
+    """Compose an adapter and a checkpoint, compare them in plain transformers and peft, rebuild from the lock."""
+    out, endpoint = stage.out, stage.hub.endpoint
+    adapter = compose(str(lock), out=out / "soup-adapter", format="adapter", endpoint=endpoint)
+    soup = compose(str(lock), out=out / "soup", endpoint=endpoint)
+    again = compose(str(soup.out / LOCK), out=out / "soup-again", endpoint=endpoint)
+    if again.lock.outputs != soup.lock.outputs:
+        raise IntegrityError("the soup came out with other bytes the second time", where=str(again.out))
+    agreement = same_function(base=out / "base", checkpoint=soup.out, adapter=adapter.out)
+    kept = soup.report.figures["survival"]
+    stage.say(f"6  compose   a checkpoint, and an adapter of rank {adapter.report.figures['rank']['written']}")
+    stage.say(f"             in plain transformers and peft their logits differ by at most {agreement.largest:.1e}")
+    stage.say(f"             rounding keeps {kept:.4%} of the change; rebuilt from its lock, every byte is the same")
+    return soup, agreement
+
+
+def _scores(
+    measured: Mapping[str, Point], interior: Sequence[Point], rewards: Mapping[str, Reward], prompts: PromptSet
+) -> Scores:
+    """Put the points of the story in order: experts and soups along lambda, the baseline, the start."""
+    first, second = REWARDS
+    morl = Point(kind="morl", rewards=measured["morl"].rewards, preference=PREFERENCE)
+    along = [measured[first], *interior, measured[second]]
+    return scores_of([*along, morl, measured["init"]], rewards, prompts=prompts.facts(), base=BASE)
+
+
+def _answer(mixer: Mixer, share: float, asked: str) -> str:
+    """Give the most probable text at a lambda."""
+    first, second = REWARDS
+    model = mixer.mix({first: 1 - share, second: share})
+    return generate(model, mixer.tokenizer, [asked], seed=0, max_new_tokens=MAX_WORDS, temperature=0.0)[0]
