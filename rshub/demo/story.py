@@ -37,7 +37,8 @@ from rshub.training.train import TrainResult, train
 
 WORLD, CONTRIBUTORS = "world", ("ada", "ben")
 BASE, PROMPTS, SOUP = f"{WORLD}/restaurant-base", f"{WORLD}/restaurant-prompts", "ada/restaurant-soup"
-PREFERENCE = "recall=0.5, precision=0.5"
+FIRST, SECOND = REWARDS
+PREFERENCE = f"{FIRST}=0.5, {SECOND}=0.5"
 
 Progress = Callable[[int, int], None]
 Bar = Callable[[str, str], AbstractContextManager[Progress | None]]
@@ -88,11 +89,11 @@ class Told:
 
     def lines(self) -> list[str]:
         """Tell what came out, and what to type next."""
-        shown = ["", *table(self.scores, tuple(REWARDS)), ""]
+        shown = ["", *table(self.scores, (FIRST, SECOND)), ""]
         if self.fast:
             shown.append("Trained for a moment only (--fast), so these figures show the way, not the result.")
         else:
-            shown += figures_in_words(self.scores, self.figures, tuple(REWARDS))
+            shown += figures_in_words(self.scores, self.figures, (FIRST, SECOND))
         shown += ["", f"Asked: {self.prompt}", *side_by_side(self.generations), ""]
         shown.append(f"Picture {self.out / 'front.png'}, figures {self.out / 'scores.json'}, soup {self.soup.out}")
         return [*shown, "The hub is stopped. Go on with it:", *(f"  {command}" for command in self.next_commands())]
@@ -154,7 +155,7 @@ def _acts(stage: Stage) -> Told:
         stage.say(f"           {told}")
     soup, agreement = _compose(stage, lock)
 
-    grid = line(*REWARDS, stage.sizes.grid)
+    grid = line(FIRST, SECOND, stage.sizes.grid)
     interior = _measure(stage, "measuring soups", mixer, grid[1:-1], prompts)
     scores = _scores(measured, interior, rewards, prompts)
     (out / "scores.json").write_bytes(scores.to_bytes())
@@ -311,14 +312,12 @@ def _scores(
     measured: Mapping[str, Point], interior: Sequence[Point], rewards: Mapping[str, Reward], prompts: PromptSet
 ) -> Scores:
     """Put the points of the story in order: experts and soups along lambda, the baseline, the start."""
-    first, second = REWARDS
     morl = Point(kind="morl", rewards=measured["morl"].rewards, preference=PREFERENCE)
-    along = [measured[first], *interior, measured[second]]
+    along = [measured[FIRST], *interior, measured[SECOND]]
     return scores_of([*along, morl, measured["init"]], rewards, prompts=prompts.facts(), base=BASE)
 
 
 def _answer(mixer: Mixer, share: float, asked: str) -> str:
     """Give the most probable text at a lambda."""
-    first, second = REWARDS
-    model = mixer.mix({first: 1 - share, second: share})
+    model = mixer.mix({FIRST: 1 - share, SECOND: share})
     return generate(model, mixer.tokenizer, [asked], seed=0, max_new_tokens=MAX_WORDS, temperature=0.0)[0]

@@ -283,6 +283,8 @@ def _merged(document: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, 
     result = dict(document)
     for key, value in known.items():
         old = result.get(key)
-        is_record = isinstance(old, dict) and isinstance(value, dict) and key not in {"files", "training"}
-        result[key] = _merged(old, value) if is_record else value
+        if isinstance(old, dict) and isinstance(value, dict) and key not in {"files", "training"}:
+            result[key] = _merged(old, value)
+        else:
+            result[key] = value
     return result

@@ -24,6 +24,7 @@ from huggingface_hub.utils._headers import build_hf_headers
 from huggingface_hub.utils._http import hf_raise_for_status
 
 from rshub.errors import IntegrityError, NotFound
+from rshub.hub.bars import LargeOnly, bars_for
 from rshub.hub.errors_map import mapped
 from rshub.types import CommitSha, Digest, RepoId
 
@@ -163,6 +164,7 @@ class Hub:
                     endpoint=self.endpoint,
                     token=self._token,
                     library_name="rshub",
+                    tqdm_class=LargeOnly,
                 )
             folder = Path(path).parents[name.count("/")]
         if folder is None:
@@ -233,7 +235,8 @@ class Hub:
             for name, content in files.items()
         ]
         operations += [CommitOperationDelete(path_in_repo=name) for name in delete]
-        with mapped(repo_id):
+        size = sum(len(data) if isinstance(data, bytes) else data.stat().st_size for data in files.values())
+        with mapped(repo_id), bars_for(size):
             done = self._api.create_commit(
                 repo_id,
                 operations,

@@ -31,25 +31,24 @@ class SoupReport:
         return {"files": self.files, "figures": self.figures}
 
     def lines(self) -> list[str]:
-        """Describe what was added and what rounding left of it, for a person."""
-        known = self.figures
-        shown = [f"sum of the coefficients {known['sum_coefficients']:g}; norm of the change {known['norm']:.4g}"]
+        """Say for a person what was kept, what each expert brought, and what to be wary of."""
+        said = self.figures
+        touched = said["touched"]
+        shown = [f"{touched['tensors']} tensors changed; the coefficients sum to {said['sum_coefficients']:g}"]
         shown += [
-            f"{expert['label']}: {expert['coefficient']:g} of norm {expert['norm']:.4g}, "
-            f"{expert['share']:.0%} of the mixture, on {expert['coverage']:.0%} of the changed tensors"
-            for expert in known["experts"]
+            f"{expert['label']}: {expert['coefficient']:g}, {expert['share']:.0%} of the change, "
+            f"{expert['modules']} modules of rank {expert['rank']}"
+            for expert in said["experts"]
             if expert["norm"] is not None
         ]
-        shown += [f"cosine of {' and '.join(pair['experts'])}: {pair['cosine']:.3f}" for pair in known["cosines"]]
-        if "rank" in known:
-            rank = known["rank"]
-            shown.append(f"rank {rank['written']} of {rank['full']}, lost energy {rank['lost_energy']:.3g}")
-        elif known["rounding_error"] is not None:
-            shown.append(
-                f"rounding error {known['rounding_error']:.3g} of the change; {known['survival']:.2%} of it survives; "
-                f"{known['moved']:.2%} of the touched numbers moved"
-            )
-        return shown + [f"warning: {line}" for line in known["warnings"]]
+        shown += [f"cosine of {' and '.join(pair['experts'])}: {pair['cosine']:.2f}" for pair in said["cosines"]]
+        if said["survival"] is not None:
+            shown.append(f"rounding error {said['rounding_error']:.2%} of the change; {said['survival']:.1%} survives")
+        if "rank" in said:
+            shown.append(f"rank {said['rank']['written']}, {said['rank']['lost_energy']:.2%} of the energy lost")
+        if "factor_gap" in said:
+            shown.append(f"distance from the mixture of deltas: {said['factor_gap']['norm']:.4g}")
+        return shown + [f"warning: {warning}" for warning in said["warnings"]]
 
 
 def write_soup(

@@ -48,7 +48,7 @@ class Soup:
             "mapping": self.lock.mapping,
             "coefficients": dict(self.lock.coefficients),
             "files": {name: dict(claim) for name, claim in sorted(self.report.files.items())},
-            "report": self.report.to_json(),
+            "report": self.report.figures,
             "pushed": dict(self.pushed) if self.pushed else None,
         }
 
