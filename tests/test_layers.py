@@ -79,6 +79,18 @@ def test_an_arrow_that_points_up_is_caught(tmp_path, file, line):
     assert "planted" in done.stdout
 
 
+def test_rooms_take_nothing_but_the_version_from_the_door():
+    for path in FILES:
+        if path.parts[0] in {"cli", "__init__.py", "__main__.py"}:
+            continue
+        for node in ast.walk(ast.parse((PACKAGE / path).read_text())):
+            if isinstance(node, ast.Import):
+                assert "rshub" not in {alias.name for alias in node.names}, path
+            elif isinstance(node, ast.ImportFrom) and node.module == "rshub":
+                below = {alias.name for alias in node.names if (PACKAGE / alias.name).is_dir()}
+                assert {alias.name for alias in node.names} - below <= {"__version__"}, path
+
+
 def test_only_the_hub_room_knows_huggingface_hub():
     knowing = {str(path.parent) for path in FILES if "huggingface_hub" in imports(path, module_level_only=False)}
     assert knowing == {"hub"}

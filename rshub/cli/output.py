@@ -107,8 +107,8 @@ def output_options(*, hub: bool = True) -> Callable[[Callable[..., None]], Calla
         @functools.wraps(command)
         def verb(*, as_json: bool, quiet: bool, **rest: Any) -> None:
             output = Output(as_json=as_json, quiet=quiet)
-            if not (output.talking and sys.stderr.isatty()):
-                os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # read when huggingface_hub is imported
+            for name, value in _client_settings(output).items():
+                os.environ.setdefault(name, value)  # read when huggingface_hub is imported
             command(output=output, **rest)
 
         for option in reversed(options):
@@ -116,6 +116,13 @@ def output_options(*, hub: bool = True) -> Callable[[Callable[..., None]], Calla
         return verb
 
     return decorate
+
+
+def _client_settings(output: Output) -> dict[str, str]:
+    """Say how much the Hub's own client may write on stderr: bars on a terminal only, retries to people only."""
+    silent = {} if output.talking else {"HF_HUB_VERBOSITY": "error"}
+    bars = output.talking and sys.stderr.isatty()
+    return silent | ({} if bars else {"HF_HUB_DISABLE_PROGRESS_BARS": "1"})
 
 
 def as_argument(path: Path) -> str:

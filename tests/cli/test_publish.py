@@ -55,9 +55,18 @@ def test_a_wrong_token_is_no_access(rshub, lab):
     assert "hf_wrong" not in done.err
 
 
-def test_a_hub_that_does_not_answer_is_a_hub_error(rshub, lab):
-    done = rshub("ls", "--endpoint", "http://127.0.0.1:9", "--json")
+def test_a_hub_that_does_not_answer_is_a_hub_error(rshub):
+    done = rshub("info", "lab/helpful", "--endpoint", "http://127.0.0.1:9", "--json")
     assert done.code == 6
+    assert done.error["error"] == "HubError"
+    assert done.error["can_retry"] is True
+
+
+@pytest.mark.slow
+def test_the_clients_retries_are_no_part_of_a_json_error(process):
+    done = process("ls", "--endpoint", "http://127.0.0.1:9", "--json")
+    assert done.code == 6
+    assert done.err.count("\n") == 1
     assert done.error["error"] == "HubError"
 
 
