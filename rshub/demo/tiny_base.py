@@ -20,6 +20,8 @@ PAD, BOS, EOS = 0, 1, 2
 
 HIDDEN, LAYERS, HEADS = 96, 2, 4
 
+STEPS = 300
+
 
 def tokenizer() -> Any:
     """Make the tokenizer: one token for each word of the world, padding on the left as generation wants it."""
@@ -40,7 +42,7 @@ def tokenizer() -> Any:
 def train_base(
     folder: Path,
     *,
-    steps: int = 400,
+    steps: int = STEPS,
     texts: int = 20_000,
     batch: int = 64,
     learning_rate: float = 5e-3,

@@ -166,7 +166,7 @@ def _override(value: dict[str, Any], key: str, text: str) -> None:
     if not KEY.fullmatch(key) or (dot and not inner):
         raise InvalidInput(f"--set {key}={text}: {key!r} is no key", where=key, remedy="write --set lora.r=4")
     try:
-        new = load_yaml(f"value: {text}\n".encode(), source=f"--set {key}")["value"]
+        new = _value(text)
     except InvalidInput as fault:
         raise InvalidInput(f"--set {key}={text}: no plain value", where=key, remedy="write --set lora.r=4") from fault
     if not dot:
@@ -176,6 +176,14 @@ def _override(value: dict[str, Any], key: str, text: str) -> None:
     if not isinstance(place, dict):
         raise InvalidInput(f"--set {key}={text}: {outer!r} holds no keys", where=key, remedy=f"write --set {outer}=...")
     place[inner] = new
+
+
+def _value(text: str) -> Any:
+    """Read one value as the file would hold it after a key."""
+    written = load_yaml(f"value: {text}\n".encode(), source="value")
+    if len(written) > 1:
+        raise InvalidInput("more than one value")
+    return written["value"]
 
 
 def _rewards(fields: Fields) -> dict[str, Reward]:
@@ -190,7 +198,7 @@ def _rewards(fields: Fields) -> dict[str, Reward]:
                 rewards[name] = reward_from_spec(spec)
             except InvalidInput as fault:
                 fields.fault(f"rewards.{name}", fault.message)
-    if not fields.has("rewards"):
+    if fields.raw("rewards") in (None, {}):
         fields.fault("rewards", "missing; name at least one reward with its spec")
     return rewards
 

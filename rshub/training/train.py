@@ -8,17 +8,16 @@ from there, one of another recipe is refused.
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from rshub import __version__
-from rshub.errors import InvalidInput, MissingExtra, OutputError
+from rshub.errors import InvalidInput, MissingExtra, OutputError, RshubError
 from rshub.evaluation.prompts import PromptSet, read_prompts
 from rshub.experts.base_identity import BaseIdentity, identify_base
 from rshub.experts.publish import Published, publish
@@ -123,7 +122,7 @@ def train(
     _refuse_bare(wanted, prompts)
     with ExitStack() as stack:
         staging = stack.enter_context(fresh_folder(folder))
-        run = _begin(folder, wanted, base, prompts)
+        run = stack.enter_context(_run(folder, wanted, base, prompts))
         log = method(
             wanted,
             base=stack.enter_context(fetch_base(pin_base(base), hub)),
@@ -138,7 +137,6 @@ def train(
         shutil.copyfile(run / "adapter" / WEIGHTS, staging / WEIGHTS)
         shutil.copyfile(run / LOG, staging / LOG)
         (staging / SUMMARY).write_bytes(file_bytes(training))
-    shutil.rmtree(run)
     published = None
     if push is not None:
         name, reward = objective(wanted)
@@ -220,8 +218,12 @@ def _refuse_bare(recipe: Recipe, prompts: PromptSet) -> None:
         )
 
 
-def _begin(folder: Path, recipe: Recipe, base: BaseIdentity, prompts: PromptSet) -> Path:
-    """Give the folder of the run: a new one, or that of the same run to go on with."""
+@contextmanager
+def _run(folder: Path, recipe: Recipe, base: BaseIdentity, prompts: PromptSet) -> Iterator[Path]:
+    """Give the folder of the run: a new one, or that of the same run to go on with.
+
+    It goes when the run ends well or is refused, and stays when the run was interrupted.
+    """
     run = folder.with_name(f"{folder.name}.run")
     identity = {
         "recipe": recipe.to_json() | {"log_steps": None},
@@ -229,22 +231,29 @@ def _begin(folder: Path, recipe: Recipe, base: BaseIdentity, prompts: PromptSet)
         "prompts": prompts.digest,
         "versions": {tool: _version(tool) for tool in TOOLS},
     }
+    wanted = file_bytes(identity)
     try:
-        if (run / RUN).exists():
-            if load_json((run / RUN).read_bytes(), source=str(run / RUN)) != json.loads(json.dumps(identity)):
+        if (run / RUN).exists() and (run / RUN).read_bytes() != wanted:
+            if any(run.glob("checkpoints/checkpoint-*")):
                 raise InvalidInput(
                     f"{run}: a run of another recipe, base or version was left unfinished there",
                     where=str(run),
                     remedy="remove that folder, or choose another output",
                 )
-            return run
+            shutil.rmtree(run)
         run.mkdir(parents=True, exist_ok=True)
-        (run / RUN).write_bytes(file_bytes(identity))
+        (run / RUN).write_bytes(wanted)
     except OSError as fault:
         raise OutputError(
             f"{run}: cannot be written: {fault.strerror}", where=str(run), remedy="choose another output"
         ) from fault
-    return run
+    try:
+        yield run
+    except RshubError:
+        if not any(run.glob("checkpoints/checkpoint-*")):
+            shutil.rmtree(run)
+        raise
+    shutil.rmtree(run)
 
 
 def _emptied(folder: Path) -> Path:

@@ -1,0 +1,54 @@
+"""What the trainer is handed: every reward by name, weights by direction, no score mistaken for a zero."""
+
+import dataclasses
+from types import MappingProxyType
+
+import pytest
+
+from rshub.rewards import metrics, spec
+from rshub.rewards.spec import reward_from_spec
+from rshub.training.reward_functions import reward_functions
+
+REWARDS = {"recall": reward_from_spec("metric:rouge1.recall"), "length": reward_from_spec("metric:length")}
+BATCH = {
+    "prompts": ["p", "p", "p"],
+    "completions": ["the cat", "a dog", "x y z"],
+    "references": [["the cat sat"], [], ["x"]],
+}
+
+
+def test_every_reward_is_handed_over_by_name_and_those_watched_weigh_nothing():
+    functions, weights = reward_functions(REWARDS, {"recall": 1.0})
+    assert [function.__name__ for function in functions] == ["recall", "length"]
+    assert weights == [1.0, 0.0]
+
+
+def test_a_sample_that_a_reward_in_use_leaves_unscored_is_unscored_for_all():
+    (recall, length), _ = reward_functions(REWARDS, {"recall": 1.0})
+    assert recall(**BATCH, trainer_state=None) == [pytest.approx(2 / 3), None, 1.0]
+    assert length(**BATCH) == [2.0, None, 3.0]
+
+
+def test_a_sample_that_only_a_watched_reward_leaves_unscored_is_scored_by_the_others():
+    (recall, length), _ = reward_functions(REWARDS, {"length": 1.0})
+    assert length(**BATCH) == [2.0, 2.0, 3.0]
+    assert recall(**BATCH)[1] is None
+
+
+def test_conversations_are_read_like_plain_texts():
+    (recall, _), _ = reward_functions(REWARDS, {"recall": 1.0})
+    prompt = [{"role": "user", "content": "p"}]
+    answer = [{"role": "assistant", "content": "the cat"}]
+    assert recall(prompts=[prompt], completions=[answer], references=[["the cat"]]) == [1.0]
+
+
+def test_prompts_without_references_are_scored_where_that_is_possible():
+    (_, length), _ = reward_functions(REWARDS, {"length": 1.0})
+    assert length(prompts=["p"], completions=["a b"]) == [2.0]
+
+
+def test_a_reward_to_be_minimised_gets_the_opposite_sign(monkeypatch):
+    falling = dataclasses.replace(metrics.METRICS["length"], direction="min")
+    monkeypatch.setattr(spec, "METRICS", MappingProxyType({**metrics.METRICS, "length": falling}))
+    rewards = {"length": reward_from_spec("metric:length"), "recall": REWARDS["recall"]}
+    assert reward_functions(rewards, {"length": 2.0, "recall": 1.0})[1] == [-2.0, 1.0]

@@ -1,0 +1,171 @@
+"""A run leaves an expert: adapter, log and summary; equal seeds start alike; the process is as it was."""
+
+import json
+import random
+import warnings
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from rshub.demo.recipes import recipe_yaml
+from rshub.errors import InvalidInput, NotFound, OutputError
+from rshub.localhub import LocalHub
+from rshub.rewards.spec import reward_from_spec
+from rshub.tensors.adapters import read_adapter
+from rshub.training.train import train
+
+FILES = ["adapter_config.json", "adapter_model.safetensors", "training.json", "training_log.jsonl"]
+
+
+def test_only_the_adapter_its_summary_and_its_log_are_left(recall, restaurant):
+    assert sorted(path.name for path in recall.folder.iterdir()) == FILES
+    assert not list(restaurant.glob("*.run"))
+    adapter = read_adapter(recall.folder)
+    assert adapter.rank == 8
+    assert len(adapter.modules) == 2 * 7
+    assert adapter.config["base_model_name_or_path"] == str(restaurant / "base")
+    assert adapter.config["revision"] is None
+    assert adapter.config["target_modules"] == sorted(adapter.config["target_modules"])
+
+
+def test_the_log_and_the_summary_say_what_happened(recall):
+    lines = [json.loads(line) for line in (recall.folder / "training_log.jsonl").read_text().splitlines()]
+    assert lines == list(recall.log)
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    for line in lines:
+        assert set(line["rewards"]) == {"recall", "precision"}
+        assert line["reward"] == pytest.approx(line["rewards"]["recall"], abs=1e-6)
+        assert 0 <= line["rewards"]["precision"] <= 1
+        assert 1 <= line["length"] <= 32
+    summary = json.loads((recall.folder / "training.json").read_text())
+    assert summary == recall.training
+    assert (summary["method"], summary["objective"], summary["mixture"]) == ("rloo", "rl", {"recall": 1.0})
+    assert (summary["seed"], summary["steps"], summary["kl"]) == (0, 3, lines[-1]["kl"])
+    assert set(summary["versions"]) == {"rshub", "trl", "transformers", "peft", "torch"}
+    assert recall.to_json()["published"] is None
+    assert any("precision" in line and "(watched)" in line for line in recall.lines())
+
+
+def test_the_same_recipe_gives_the_same_bytes_and_leaves_the_process_as_it_was(recall, recipe, tmp_path, capfd):
+    import torch
+    import transformers
+
+    random.seed(5)
+    np.random.seed(5)
+    torch.manual_seed(5)
+    expected = (random.random(), np.random.random(), torch.rand(1).item())
+    random.seed(5)
+    np.random.seed(5)
+    torch.manual_seed(5)
+    verbosity, filters = transformers.utils.logging.get_verbosity(), list(warnings.filters)
+    told = []
+    again = train(recipe, output=tmp_path / "again", progress=lambda done, steps: told.append((done, steps)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert (again.folder / FILES[1]).read_bytes() == (recall.folder / FILES[1]).read_bytes()
+    assert (random.random(), np.random.random(), torch.rand(1).item()) == expected
+    assert transformers.utils.logging.get_verbosity() == verbosity
+    assert warnings.filters == filters
+    assert capfd.readouterr() == ("", "")
+
+
+def test_experts_of_one_seed_share_their_start_and_others_do_not(recall, recipe, tmp_path):
+    """With a learning rate too small to move float32, what is saved is the start itself."""
+    still = {"steps": "1", "learning_rate": "1e-30"}
+
+    def start(name, **overrides):
+        folder = train(recipe, overrides=still | overrides, output=tmp_path / name).folder
+        return {key: value for key, value in load_file(folder / FILES[1]).items() if "lora_A" in key}
+
+    one = start("one")
+    other = start("other", **{"reward_weights.recall": "0", "reward_weights.precision": "1"})
+    seeded = start("seeded", seed="1")
+    assert all((one[key] == other[key]).all() for key in one)
+    assert not any((one[key] == seeded[key]).all() for key in one)
+    moved = load_file(recall.folder / FILES[1])
+    assert all(np.abs(moved[key] - one[key]).max() > 0 for key in one)
+
+
+def test_an_interrupted_run_goes_on_where_it_was_and_ends_the_same(recall, recipe, tmp_path):
+    class PulledPlugError(Exception):
+        pass
+
+    def pull_the_plug(line):
+        if line["step"] == 2:
+            raise PulledPlugError
+
+    saving = {"save_steps": "1"}
+    with pytest.raises(PulledPlugError):
+        train(recipe, overrides=saving, output=tmp_path / "expert", on_log=pull_the_plug)
+    assert not (tmp_path / "expert").exists()
+    assert (tmp_path / "expert.run" / "checkpoints" / "checkpoint-1").is_dir()
+    with pytest.raises(InvalidInput, match="another recipe"):
+        train(recipe, overrides=saving | {"seed": "9"}, output=tmp_path / "expert")
+    done = train(recipe, overrides=saving, output=tmp_path / "expert")
+    assert [line["step"] for line in done.log] == [1, 2, 3]
+    assert not (tmp_path / "expert.run").exists()
+    whole, resumed = (load_file(result.folder / FILES[1]) for result in (recall, done))
+    for key, value in whole.items():
+        np.testing.assert_array_equal(resumed[key], value)
+
+
+def test_a_recipe_file_trains_from_a_hub_and_publishes_what_it_trained(restaurant, tmp_path):
+    from rshub.hub.client import Hub
+
+    with LocalHub(tmp_path / "hub") as served:
+        token = served.add_user("ada")
+        hub = Hub(served.endpoint, token)
+        hub.create_repo("ada/base")
+        files = {path.name: path for path in (restaurant / "base").iterdir()}
+        base = hub.commit("ada/base", files, message="A base").commit
+        hub.create_repo("ada/prompts", repo_type="dataset")
+        rows = {"data/train.jsonl": restaurant / "train.jsonl"}
+        data = hub.commit("ada/prompts", rows, message="Prompts", repo_type="dataset").commit
+        text = recipe_yaml("morl", base="ada/base", dataset="ada/prompts:train", fast=True)
+        (tmp_path / "recipe.yaml").write_text(text)
+        done = train(
+            tmp_path / "recipe.yaml",
+            overrides={"steps": "2"},
+            output=tmp_path / "out",
+            push="ada/half",
+            endpoint=served.endpoint,
+            token=token,
+        )
+        manifest = json.loads(hub.read("ada/half", "expert.json", commit=done.published.commit, max_bytes=10**6))
+        config = json.loads(hub.read("ada/half", FILES[0], commit=done.published.commit, max_bytes=10**6))
+    assert (config["base_model_name_or_path"], config["revision"]) == ("ada/base", base)
+    assert manifest["base"]["revision"] == base
+    assert manifest["reward"]["name"] == "precision-recall"
+    mixed = reward_from_spec("0.5*metric:rouge1.recall + 0.5*metric:rouge1.precision")
+    assert manifest["reward"]["spec_digest"] == mixed.digest
+    assert manifest["training"]["mixture"] == {"precision": 0.5, "recall": 0.5}
+    assert manifest["training"]["dataset"]["name"] == f"ada/prompts@{data}"
+    assert done.log[-1]["reward"] == pytest.approx(
+        0.5 * done.log[-1]["rewards"]["recall"] + 0.5 * done.log[-1]["rewards"]["precision"], abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error", "why"),
+    [
+        ({"base": "./nowhere"}, NotFound, "nowhere"),
+        ({"dataset": "./nowhere.jsonl"}, NotFound, "nowhere.jsonl"),
+        ({"batch": "512", "num_generations": "4"}, InvalidInput, "32 prompts are too few"),
+        ({"lora.target_modules": "[no_such_module]"}, InvalidInput, "lora.target_modules"),
+    ],
+)
+def test_a_run_that_cannot_be_is_refused_and_leaves_nothing(recipe, tmp_path, overrides, error, why):
+    with pytest.raises(error, match=why):
+        train(recipe, overrides=overrides, output=tmp_path / "expert")
+    assert not list(tmp_path.iterdir())
+
+
+def test_prompts_without_references_are_refused_for_a_reward_that_needs_them(recipe, tmp_path):
+    (tmp_path / "bare.jsonl").write_text('{"prompt": "luna pub =>"}\n' * 32)
+    with pytest.raises(InvalidInput, match="no prompt has references, which recall needs"):
+        train(recipe, overrides={"dataset": str(tmp_path / "bare.jsonl")}, output=tmp_path / "expert")
+
+
+def test_an_output_that_is_there_is_refused_before_anything_is_trained(recall, recipe):
+    with pytest.raises(OutputError):
+        train(recipe, output=recall.folder, on_log=lambda _: pytest.fail("trained"))
