@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 
-pytest_plugins = ["tests.tiny_models"]
+pytest_plugins = ["tests.tiny_models", "tests.registry"]
 
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
