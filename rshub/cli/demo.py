@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import click
 
-from rshub.cli.output import Output, output_options
+from rshub.cli.output import Output, Progress, output_options
 from rshub.cli.verb import Verb
 
 
@@ -25,5 +26,8 @@ def demo(*, out: Path, fast: bool, output: Output) -> None:
     """Run the whole story on a hub of its own, small and real."""
     from rshub.demo.story import run
 
-    value = run(out, fast=fast, say=output.talk)
-    output.show(value, lines=lambda: [str(out)], brief=lambda: [str(out)])
+    def bar(doing: str, unit: str) -> AbstractContextManager[Progress | None]:
+        return output.progress(doing, unit=unit)
+
+    told = run(out, fast=fast, say=output.talk, bar=bar)
+    output.show(told.to_json(), lines=told.lines, brief=lambda: [str(told.out)])

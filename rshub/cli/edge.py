@@ -14,6 +14,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -50,9 +51,7 @@ def run(program: click.Command, arguments: Sequence[str]) -> int:
     """
     words = list(arguments)
     as_json, debug = _flag("--json", words), _flag("--debug", words) or _switched_on("RSHUB_DEBUG")
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a narrow terminal encoding is no reason to fail
+    _ready_the_streams()
     if completing := os.environ.get("_RSHUB_COMPLETE"):
         return shell_complete(program, {}, "rshub", "_RSHUB_COMPLETE", completing)
     before = signal.signal(signal.SIGTERM, _terminated)
@@ -142,6 +141,16 @@ def _switched_on(variable: str) -> bool:
 
 def _verb(words: Sequence[str]) -> str:
     return f"rshub {words[0]}" if words else "rshub"
+
+
+def _ready_the_streams() -> None:
+    """Make a closed stream a silent one, and a narrow encoding no reason to fail."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - it lasts as long as we do
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _let_go(stream: Any) -> None:

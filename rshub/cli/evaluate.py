@@ -68,7 +68,7 @@ def evaluate(
     output: Output,
 ) -> None:
     """Measure soups: directories, locks or preferences."""
-    with output.progress("evaluating", unit="soups") as progress:
+    with output.progress("evaluating", unit="soup") as progress:
         scores = rshub.evaluate(
             soups,
             rewards=rewards,

@@ -69,7 +69,7 @@ class Output:
     @property
     def asking(self) -> bool:
         """Say whether a person sits at the keyboard to be asked."""
-        return self.talking and sys.stdin.isatty() and sys.stderr.isatty()
+        return self.talking and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
     @contextmanager
     def progress(self, doing: str, *, unit: str = "B") -> Iterator[Progress | None]:
@@ -77,7 +77,7 @@ class Output:
 
         Args:
             doing: What is going on, in a word or two.
-            unit: What is counted; bytes are shown with their prefixes.
+            unit: What is counted, in the singular; bytes (``B``) are shown with their prefixes.
         """
         if not self.talking:
             yield None
@@ -168,15 +168,14 @@ def _lines(doing: str, unit: str) -> Progress:
         nonlocal last
         if (now := time.monotonic()) - last >= SECONDS_BETWEEN_LINES:
             last = now
-            print(f"{doing}: {amount(done, unit)} of {amount(total, unit)}", file=sys.stderr, flush=True)
+            how_far = f"{size(done)} of {size(total)}" if unit == "B" else f"{done} of {total} {unit}s"
+            print(f"{doing}: {how_far}", file=sys.stderr, flush=True)
 
     return tell
 
 
-def amount(count: float, unit: str) -> str:
-    """Write a count with its unit; bytes with the decimal prefix that fits."""
-    if unit != "B":
-        return f"{count:g} {unit}"
+def size(count: float) -> str:
+    """Write a number of bytes with the decimal prefix that fits."""
     for prefix in ("", "k", "M", "G"):
         if count < 1000:
             return f"{count:.3g} {prefix}B"

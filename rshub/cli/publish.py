@@ -10,7 +10,7 @@ import click
 
 import rshub
 from rshub.cli.choosing import FILE
-from rshub.cli.output import Output, amount, output_options, same_hub, table
+from rshub.cli.output import Output, output_options, same_hub, size, table
 from rshub.cli.verb import Verb
 from rshub.errors import InvalidInput
 
@@ -112,7 +112,7 @@ def _lines(done: Published) -> Iterator[str]:
         yield f"pull request {done.pr_url}"
     yield from table(
         ("FILE", "SIZE", "SHA256"),
-        [(name, amount(claim.size, "B"), claim.sha256[:16]) for name, claim in sorted(done.files.items())],
+        [(name, size(claim.size), claim.sha256[:16]) for name, claim in sorted(done.files.items())],
     )
 
 

@@ -53,7 +53,7 @@ def train(
     output: Output,
 ) -> None:
     """Train an expert by a recipe."""
-    with output.progress("training", unit="steps") as progress:
+    with output.progress("training", unit="step") as progress:
         done = rshub.train(
             recipe,
             overrides=overrides,

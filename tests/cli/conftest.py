@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +79,41 @@ def process(environment, tmp_path):
             check=False,
         )
         return Ran(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def serve(environment):
+    """Serve a root by a process of its own, which is ended by its own id."""
+
+    @contextmanager
+    def run(root, *more):
+        with subprocess.Popen(
+            [sys.executable, "-m", "rshub", "hub", "serve", "--root", str(root), "--port", "0", *more],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as served:
+            try:
+                yield served
+            finally:
+                if served.poll() is None:
+                    served.send_signal(signal.SIGINT)
+                served.communicate(timeout=60)
+
+    return run
+
+
+@pytest.fixture
+def serving(serve):
+    """Serve a root, and give the endpoint."""
+
+    @contextmanager
+    def run(root):
+        with serve(root, "--json") as served:
+            yield json.loads(served.stdout.readline())["endpoint"]
 
     return run
 

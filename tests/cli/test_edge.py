@@ -256,3 +256,18 @@ def test_a_narrow_encoding_is_no_reason_to_fail(process):
     done = process(code=line, env={"PYTHONIOENCODING": "ascii"})
     assert done.code == 0
     assert done.out == "0.5 \\xb1 0.1\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
+@pytest.mark.parametrize(("arguments", "code"), [("--version", 0), ("resolve", 2)])
+def test_closed_streams_change_no_exit_code(environment, closed, arguments, code):
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m rshub {arguments} {closed}', sys.executable],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr

@@ -4,31 +4,13 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-from contextlib import contextmanager
 
 import pytest
 
 
-@contextmanager
-def serving(environment, root, *more):
-    """Serve a hub in a process of its own; ends it by its own id."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "rshub", "hub", "serve", "--root", str(root), "--port", "0", *more],
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as served:  # fmt: skip
-        try:
-            yield served
-        finally:
-            if served.poll() is None:
-                served.send_signal(signal.SIGINT)
-            served.communicate(timeout=60)
-
-
-def test_json_is_one_line_when_it_is_ready(environment, process, tmp_path):
+def test_json_is_one_line_when_it_is_ready(serve, process, tmp_path):
     root = tmp_path / "hub"
-    with serving(environment, root, "--json") as served:
+    with serve(root, "--json") as served:
         ready = json.loads(served.stdout.readline())
         assert ready == {"endpoint": ready["endpoint"], "root": str(root), "pid": served.pid}
         added = process("hub", "user", "add", "ada", "--root", root, "--org", "lab:admin", "--json")
@@ -40,8 +22,8 @@ def test_json_is_one_line_when_it_is_ready(environment, process, tmp_path):
         assert (out, err, served.returncode) == ("", "", 0)
 
 
-def test_people_get_the_exports_to_type(environment, process, tmp_path):
-    with serving(environment, tmp_path / "my hub") as served:
+def test_people_get_the_exports_to_type(serve, tmp_path):
+    with serve(tmp_path / "my hub") as served:
         exports = [served.stdout.readline() for _ in range(2)]
         assert exports[0].startswith("export HF_ENDPOINT=http://127.0.0.1:")
         assert exports[1] == f"export HF_TOKEN=$(rshub hub user add me --root '{tmp_path / 'my hub'}')\n"

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from rshub.cli import output as output_file
-from rshub.cli.output import Output, amount, as_argument, colour_on, plain, sheet, table
+from rshub.cli.output import Output, as_argument, colour_on, plain, sheet, size, table
 
 
 class Terminal(io.StringIO):
@@ -107,11 +107,18 @@ def test_control_characters_are_written_out(text, safe):
 
 
 @pytest.mark.parametrize(
-    ("count", "unit", "text"),
-    [(0, "B", "0 B"), (999, "B", "999 B"), (1500, "B", "1.5 kB"), (2e12, "B", "2 TB"), (3, "steps", "3 steps")],
+    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (12_300_000, "12.3 MB"), (2e12, "2 TB")]
 )
-def test_amounts_are_read_at_a_glance(count, unit, text):
-    assert amount(count, unit) == text
+def test_sizes_are_read_at_a_glance(count, text):
+    assert size(count) == text
+
+
+def test_progress_counts_things_by_their_name(capsys, monkeypatch):
+    clock = iter([0.0, 5.0])
+    monkeypatch.setattr(output_file.time, "monotonic", lambda: next(clock))
+    with Output().progress("training", unit="step") as tell:
+        tell(3, 10)
+    assert capsys.readouterr().err == "training: 3 of 10 steps\n"
 
 
 def test_a_path_in_a_hint_is_read_as_a_path(tmp_path):
