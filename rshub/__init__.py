@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rshub.experts.browse import ls as ls
     from rshub.experts.publish import publish as publish
     from rshub.fronts.front import front as front
+    from rshub.hub.environment import env as env
     from rshub.localhub import LocalHub as LocalHub
     from rshub.preferences.preference import Preference as Preference
     from rshub.soups.compose import compose as compose
@@ -32,6 +33,7 @@ _ROOMS = {
     "Preference": "rshub.preferences.preference",
     "RshubError": "rshub.errors",
     "compose": "rshub.soups.compose",
+    "env": "rshub.hub.environment",
     "evaluate": "rshub.evaluation.evaluate",
     "front": "rshub.fronts.front",
     "info": "rshub.experts.browse",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -16,14 +18,14 @@ from rshub.cli.verb import Verb
     "--out",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    default="./rshub-demo",
-    show_default=True,
-    help="Where everything goes.",
+    help="A new folder for everything.  [default: ./rshub-demo, or the next free number]",
 )
 @click.option("--fast", is_flag=True, help="Train less; the same story in less time.")
 @output_options(hub=False)
-def demo(*, out: Path, fast: bool, output: Output) -> None:
+def demo(*, out: Path | None, fast: bool, output: Output) -> None:
     """Run the whole story on a hub of its own, small and real."""
+    out = out or _free_folder(Path("rshub-demo"))
+    os.environ.setdefault("HF_HOME", str(out.resolve() / "cache"))  # read when huggingface_hub is imported
     from rshub.demo.story import run
 
     def bar(doing: str, unit: str) -> AbstractContextManager[Progress | None]:
@@ -31,3 +33,9 @@ def demo(*, out: Path, fast: bool, output: Output) -> None:
 
     told = run(out, fast=fast, say=output.talk, bar=bar)
     output.show(told.to_json(), lines=told.lines, brief=lambda: [str(told.out)])
+
+
+def _free_folder(wanted: Path) -> Path:
+    """Give the folder, or the first of its numbered names that is not taken."""
+    names = itertools.chain([wanted], (wanted.with_name(f"{wanted.name}-{number}") for number in itertools.count(2)))
+    return next(folder for folder in names if not folder.exists())

@@ -15,4 +15,7 @@ def env(*, endpoint: str | None, token: str | None, output: Output) -> None:  # 
     from rshub.hub.environment import env as look
 
     facts = look(endpoint=endpoint)
-    output.show(facts, lines=lambda: sheet([(str(name), str(value)) for name, value in facts.items()]))
+    rows = {name: value for name, value in facts.items() if name != "packages"} | facts["packages"]
+    output.show(
+        facts, lines=lambda: sheet([(name, "-" if value is None else str(value)) for name, value in rows.items()])
+    )

@@ -155,7 +155,7 @@ def _acts(stage: Stage) -> Told:
         stage.say(f"           {told}")
     soup, agreement = _compose(stage, lock)
 
-    grid = line(FIRST, SECOND, stage.sizes.grid)
+    grid = line(SECOND, FIRST, stage.sizes.grid)
     interior = _measure(stage, "measuring soups", mixer, grid[1:-1], prompts)
     scores = _scores(measured, interior, rewards, prompts)
     (out / "scores.json").write_bytes(scores.to_bytes())
@@ -313,11 +313,11 @@ def _scores(
 ) -> Scores:
     """Put the points of the story in order: experts and soups along lambda, the baseline, the start."""
     morl = Point(kind="morl", rewards=measured["morl"].rewards, preference=PREFERENCE)
-    along = [measured[FIRST], *interior, measured[SECOND]]
+    along = [measured[SECOND], *interior, measured[FIRST]]
     return scores_of([*along, morl, measured["init"]], rewards, prompts=prompts.facts(), base=BASE)
 
 
 def _answer(mixer: Mixer, share: float, asked: str) -> str:
     """Give the most probable text at a lambda."""
-    model = mixer.mix({FIRST: 1 - share, SECOND: share})
+    model = mixer.mix({FIRST: share, SECOND: 1 - share})
     return generate(model, mixer.tokenizer, [asked], seed=0, max_new_tokens=MAX_WORDS, temperature=0.0)[0]

@@ -12,9 +12,12 @@ from rshub.preferences.scores import Point, Scores
 
 
 def table(scores: Scores, rewards: tuple[str, str]) -> list[str]:
-    """Lay out every point with its rewards, and how far each soup lies above the line between the experts."""
+    """Lay out every point with its rewards, and how far each soup lies above the line between the experts.
+
+    Lambda is the coefficient of the expert for the first reward; that of the other is 1 - lambda.
+    """
     first, second = rewards
-    shown = [f"{'point':<14}{first:>10}{second:>11}   above the line between the experts"]
+    shown = [f"{'':<14}{first:>10}{second:>11}   gain over the line between the experts, in each reward"]
     ends = {point.vertex: point for point in scores.points if point.vertex}
     for point in scores.points:
         values = "".join(f"{point.rewards[name].mean:>{10 + number}.3f}" for number, name in enumerate(rewards))
@@ -22,7 +25,7 @@ def table(scores: Scores, rewards: tuple[str, str]) -> list[str]:
         if point.coefficients and point.vertex is None and len(ends) == len(rewards):
             above = [above_the_line(point, ends, name) for name in rewards]
             gaps = "   " + "  ".join(f"{gap:+.3f} ± {error:.3f}" for gap, error in above)
-        shown.append(f"{_name(point, second):<14}{values}{gaps}")
+        shown.append(f"{_name(point, first):<14}{values}{gaps}")
     return shown
 
 
@@ -61,7 +64,7 @@ def _beside_morl(scores: Scores, morl: Point, rewards: tuple[str, str]) -> str:
     apart = mean(best) - mean(morl)
     word = "ahead of" if apart > 0 else "behind"
     return (
-        f"the best soup by the mean of both rewards ({_name(best, rewards[1])}: {mean(best):.3f}) is {abs(apart):.3f} "
+        f"the best soup by the mean of both rewards ({_name(best, rewards[0])}: {mean(best):.3f}) is {abs(apart):.3f} "
         f"{word} the MORL run ({mean(morl):.3f}), which was trained for that very mean and cost a training of its own"
     )
 
@@ -80,7 +83,7 @@ def _straight(count: int) -> float:
     return math.fsum((number / steps) * (1 / steps) for number in range(1, steps)) if steps > 1 else 0.0
 
 
-def _name(point: Point, second: str) -> str:
+def _name(point: Point, first: str) -> str:
     if point.coefficients and point.kind != "init":
-        return f"lambda {point.coefficients.get(second, 0.0):g}"
+        return f"lambda {point.coefficients.get(first, 0.0):g}"
     return "MORL" if point.kind == "morl" else point.kind

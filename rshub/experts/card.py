@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -20,6 +21,7 @@ _PIPELINES = {
     "QUESTION_ANS": "question-answering",
     "FEATURE_EXTRACTION": "feature-extraction",
 }
+_REPO = re.compile(r"[\w.-]+/[\w.-]+")
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>|#!~]")
 
 
@@ -39,6 +41,7 @@ def render_expert_card(manifest: ExpertManifest, *, repo_id: str, tag: str | Non
         repo_id=repo_id,
         tag=tag,
         own=manifest.own_score,
+        training=[(name, in_words(value)) for name, value in manifest.training.items() if value is not None],
         size=sum(claim.size for claim in manifest.artefact.files.values()),
     )
 
@@ -55,15 +58,27 @@ def plain(text: object) -> str:
     return _MARKUP.sub(lambda mark: "\\" + mark[0], line)
 
 
+def in_words(value: object) -> str:
+    """Write a value of a manifest for a table: numbers short, inner objects as a list of their fields."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {in_words(inner)}" for name, inner in sorted(value.items()) if inner is not None)
+    if isinstance(value, list | tuple):
+        return ", ".join(in_words(inner) for inner in value)
+    return str(value)
+
+
 def _metadata(manifest: ExpertManifest, task_type: str | None) -> dict[str, Any]:
     dataset = manifest.training.get("dataset")
+    named = str(dataset.get("name", "") if isinstance(dataset, Mapping) else dataset or "").partition("@")[0]
     return {
         "library_name": "peft",
         "base_model": manifest.base.repo_id,
         "base_model_relation": "adapter",
         "pipeline_tag": _PIPELINES.get(task_type or ""),
         "license": manifest.licence,
-        "datasets": [dataset] if isinstance(dataset, str) and "/" in dataset and " " not in dataset else [],
+        "datasets": [named] if _REPO.fullmatch(named) else [],
         "tags": [SOUP_FAMILY_TAG, EXPERT_TAG, f"reward:{manifest.reward.name}", "lora"],
     }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from rshub.errors import InvalidInput
 from rshub.types import RepoId
 
-_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?"
+_NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
 _REPO = re.compile(rf"({_NAME}/{_NAME})(?:@([^\s@]+))?")
 
 
