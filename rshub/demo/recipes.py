@@ -6,14 +6,10 @@ experts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from rshub.demo.world import MAX_WORDS
-
-if TYPE_CHECKING:
-    from rshub.training.train import TrainResult
 
 REWARDS: Mapping[str, str] = {"recall": "metric:rouge1.recall", "precision": "metric:rouge1.precision"}
 """The two rewards: say what people say, and say nothing that they do not."""
@@ -68,31 +64,6 @@ def recipe_yaml(run: str, *, base: str, dataset: str, fast: bool = False) -> str
         else:
             lines.append(f"{key}: {_word(value)}")
     return "\n".join(lines) + "\n"
-
-
-def train_expert(
-    run: str,
-    *,
-    base: str,
-    dataset: str,
-    output: Path,
-    fast: bool = False,
-    push: str | None = None,
-    endpoint: str | None = None,
-    token: str | None = None,
-    on_log: Callable[[Mapping[str, Any]], None] | None = None,
-) -> TrainResult:
-    """Train one run of the demo in this process; arguments as in ``recipe`` and ``rshub.train``."""
-    from rshub.training.train import train
-
-    return train(
-        recipe(run, base=base, dataset=dataset, fast=fast),
-        output=output,
-        push=push,
-        endpoint=endpoint,
-        token=token,
-        on_log=on_log,
-    )
 
 
 def _word(value: Any) -> str:
