@@ -231,6 +231,8 @@ def plan_soup(
             raise InvalidInput(f"the coefficient of {term.label} is {term.coefficient}", where=term.label)
     refuse_quantised(base)
     ingredients, warnings = _ingredients(terms, base)
+    if format == "adapter":
+        _refuse_two_namings(ingredients)
     check_method(chosen, [i.coefficient for i in ingredients], [i.adapter for i in ingredients])
     plan = ComposePlan(
         base=base,
@@ -295,6 +297,21 @@ def _ingredients(terms: Sequence[Term], base: Checkpoint) -> tuple[tuple[Ingredi
             names = ", ".join(terms[number].label for number in numbers)
             warnings.append(f"{names} are the same expert and cancel exactly")
     return tuple(found), tuple(warnings)
+
+
+def _refuse_two_namings(ingredients: Sequence[Ingredient]) -> None:
+    """Refuse experts that were trained on model classes with other module paths: no adapter fits both."""
+    first: tuple[str, str] | None = None
+    for ingredient in ingredients:
+        shift = max((match.shift for match in ingredient.matches.values()), default="")
+        if first is not None and shift != first[0]:
+            raise Incompatible(
+                f"{first[1]} and {ingredient.adapter.label} name the base's tensors differently, "
+                "so that no adapter fits both",
+                where=ingredient.adapter.label,
+                remedy="write a checkpoint, or mix experts that were trained on the same model class",
+            )
+        first = first or (shift, ingredient.adapter.label)
 
 
 def _touched(ingredients: Sequence[Ingredient]) -> tuple[Touched, ...]:

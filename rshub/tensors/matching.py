@@ -30,10 +30,14 @@ WEIGHT = ".weight"
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """A module, the base's tensor that it changes, and how its factors lie in it."""
+    """A module, the base's tensor that it changes, and how its factors lie in it.
+
+    ``shift`` says which body name only one side has: ``+model.`` on disk only, ``-model.`` in the module's path only.
+    """
 
     module: str
     tensor: TensorName
+    shift: str
     placed: Placed
     layout: Layout
 
@@ -52,7 +56,8 @@ def match(modules: Mapping[str, LowRank], base: Checkpoint, *, fan_in_fan_out: b
         Incompatible: For a module that does not fit, by tensor name.
     """
     refuse_quantised(base)
-    names = _tensor_names(modules, base, label)
+    found = _tensor_names(modules, base, label)
+    names = {module: name for module, (_, name) in found.items()}
     layouts = {module: modules[module].layouts(base.tensors[name].shape) for module, name in names.items()}
     for module, name in names.items():
         _refuse_tied(modules[module], name, base, label)
@@ -69,6 +74,7 @@ def match(modules: Mapping[str, LowRank], base: Checkpoint, *, fan_in_fan_out: b
         module: Match(
             module=module,
             tensor=name,
+            shift=found[module][0],
             placed=base.tensors[name],
             layout=square if len(layouts[module]) > 1 else next(iter(layouts[module])),
         )
@@ -92,14 +98,14 @@ def refuse_quantised(base: Checkpoint) -> None:
         )
 
 
-def _tensor_names(modules: Mapping[str, LowRank], base: Checkpoint, label: str) -> dict[str, TensorName]:
-    """Give the tensor of each module, allowing for one body name that only one side has."""
-    names: dict[str, TensorName] = {}
+def _tensor_names(modules: Mapping[str, LowRank], base: Checkpoint, label: str) -> dict[str, tuple[str, TensorName]]:
+    """Give the shift and the tensor of each module, allowing for one body name that only one side has."""
+    names: dict[str, tuple[str, TensorName]] = {}
     shifts: set[str] = set()
     for module in modules:
         exact = TensorName(module + WEIGHT)
         if exact in base.tensors:
-            names[module] = exact
+            names[module] = ("", exact)
             continue
         first, _, rest = module.partition(".")
         found = {f"+{body}.": f"{body}.{module}{WEIGHT}" for body in BODIES}
@@ -112,9 +118,10 @@ def _tensor_names(modules: Mapping[str, LowRank], base: Checkpoint, label: str) 
         shifts.add(shift)
         if len(shifts) > 1:
             _refuse_unmatched(modules[module], [name], base, label)
-        names[module] = TensorName(name)
-    if len(set(names.values())) != len(names):
-        twice = next(name for name in names.values() if list(names.values()).count(name) > 1)
+        names[module] = (shift, TensorName(name))
+    tensors = [name for _, name in names.values()]
+    if len(set(tensors)) != len(tensors):
+        twice = next(name for name in tensors if tensors.count(name) > 1)
         raise Incompatible(
             f"{label}: two modules of the adapter change the one tensor {twice}",
             where=twice,
