@@ -20,6 +20,7 @@ NAMES = {
     "RshubError",
     "__version__",
     "compose",
+    "env",
     "evaluate",
     "front",
     "info",
