@@ -103,7 +103,7 @@ class _RawPath:
 
 def _answer(refusal: Refusal) -> Response:
     # A header holds one line of printable ASCII, whatever a client put into the name that we repeat.
-    line = re.sub(r"[^ -~]", "?", refusal.message)[:500]
+    line = re.sub(r"[^ -~]", "?", refusal.message)[:500].strip()
     headers = {**refusal.headers, "X-Error-Message": line}
     if refusal.code is not None:
         headers["X-Error-Code"] = refusal.code

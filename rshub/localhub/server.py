@@ -171,7 +171,7 @@ def _served(application: object, listener: socket.socket) -> Iterator[None]:
         application,  # type: ignore[arg-type]  # an ASGI application, which this module does not import
         access_log=False,
         log_config=None,
-        log_level="error",
+        log_level="critical",  # the application logs its own failures
         lifespan="off",
         ws="none",
         timeout_graceful_shutdown=_GRACE,

@@ -7,6 +7,7 @@ from huggingface_hub import HfApi, constants
 
 from rshub.localhub import LocalHub
 
+
 def pytest_configure(config):
     """The client's own LFS upload uses a call that its HTTP library calls outdated."""
     config.addinivalue_line("filterwarnings", "ignore:Use 'content=:DeprecationWarning")

@@ -25,7 +25,9 @@ def adapter(tmp_path):
     folder = tmp_path / "adapter"
     (folder / "logs").mkdir(parents=True)
     (folder / "README.md").write_text(CARD)
-    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": "org/base"}))
+    (folder / "adapter_config.json").write_text(
+        json.dumps({"peft_type": "LORA", "base_model_name_or_path": "org/base"})
+    )
     (folder / "adapter_model.safetensors").write_bytes(header_and(os.urandom(3_000_000)))
     (folder / "logs" / "empty.txt").write_bytes(b"")
     (folder / "logs" / "notes äö [1].txt").write_text("Grüße\n", encoding="utf-8")

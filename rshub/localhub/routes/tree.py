@@ -61,7 +61,10 @@ def _asked(call: Call) -> tuple[list[str], bool]:
         if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
             raise bad_request("`paths` must be an array of strings.")
     else:
-        form = parse_qs(call.body.decode(), max_num_fields=_MOST_PATHS + 10)
+        try:
+            form = parse_qs(call.body.decode(), max_num_fields=_MOST_PATHS + 10)
+        except ValueError as error:
+            raise bad_request(f"Expected a form with at most {_MOST_PATHS} paths.") from error
         paths, expand = form.get("paths", []), form.get("expand", ["false"])[-1]
     if len(paths) > _MOST_PATHS:
         raise bad_request(f"At most {_MOST_PATHS} paths at a time.")
