@@ -269,7 +269,8 @@ def _named_base(config: Path, base: BaseIdentity) -> dict[str, Any]:
     for key in ("target_modules", "modules_to_save", "exclude_modules"):
         if isinstance(named.get(key), list):
             named[key] = sorted(named[key])
-    return named | {"base_model_name_or_path": base.repo_id or base.path, "revision": base.revision}
+    place = base.repo_id or str(Path(base.path or "").resolve())
+    return named | {"base_model_name_or_path": place, "revision": base.revision}
 
 
 def _both(

@@ -33,6 +33,7 @@ def test_the_log_and_the_summary_say_what_happened(recall):
     lines = [json.loads(line) for line in (recall.folder / "training_log.jsonl").read_text().splitlines()]
     assert lines == list(recall.log)
     assert [line["step"] for line in lines] == [1, 2, 3]
+    assert lines[0]["kl"] == pytest.approx(0, abs=1e-5)  # an adapter starts as no change at all
     for line in lines:
         assert set(line["rewards"]) == {"recall", "precision"}
         assert line["reward"] == pytest.approx(line["rewards"]["recall"], abs=1e-6)
@@ -45,6 +46,16 @@ def test_the_log_and_the_summary_say_what_happened(recall):
     assert set(summary["versions"]) == {"rshub", "trl", "transformers", "peft", "torch"}
     assert recall.to_json()["published"] is None
     assert any("precision" in line and "(watched)" in line for line in recall.lines())
+
+
+def test_what_is_switched_off_in_the_trainer_is_there_to_be_switched_off():
+    from trl import RLOOTrainer
+
+    from rshub.training.rloo import _Trainer
+
+    switched_off = ("_send_telemetry", "create_model_card")
+    assert all(hasattr(RLOOTrainer, name) for name in switched_off)
+    assert all(getattr(_Trainer, name) is not getattr(RLOOTrainer, name) for name in switched_off)
 
 
 def test_the_same_recipe_gives_the_same_bytes_and_leaves_the_process_as_it_was(recall, recipe, tmp_path, capfd):
