@@ -20,7 +20,7 @@ from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, ProgressCallback, TrainerCallback
 from trl import RLOOConfig, RLOOTrainer
 
-from rshub.errors import InvalidInput
+from rshub.errors import InvalidInput, RshubError
 from rshub.training.quiet import kept_random_state, quiet
 from rshub.training.recipe import Recipe
 from rshub.training.reward_functions import reward_functions
@@ -67,6 +67,7 @@ def train_rloo(
 
     Raises:
         InvalidInput: If the adapter would have no module to sit on.
+        RshubError: If the training diverged.
     """
     functions, weights = reward_functions(recipe.rewards, recipe.reward_weights)
     resume = _latest(checkpoints)
@@ -97,7 +98,16 @@ def train_rloo(
             raise
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
-        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        try:
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        except RuntimeError as fault:
+            if "probability tensor" not in str(fault):
+                raise
+            raise RshubError(
+                f"the training diverged after step {trainer.state.global_step}: its probabilities are no numbers",
+                where="learning_rate",
+                remedy=f"lower learning_rate, {recipe.learning_rate:g} now, or raise beta",
+            ) from fault
         trainer.model.save_pretrained(output, save_embedding_layers=False)
     return recorder.lines
 

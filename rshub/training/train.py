@@ -9,15 +9,15 @@ from there, one of another recipe is refused.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from rshub import __version__
-from rshub.errors import InvalidInput, MissingExtra, OutputError, RshubError
+from rshub.errors import InvalidInput, MissingExtra
 from rshub.evaluation.prompts import PromptSet, read_prompts
 from rshub.experts.base_identity import BaseIdentity, identify_base
 from rshub.experts.publish import Published, publish
@@ -27,14 +27,15 @@ from rshub.hub.client import Hub
 from rshub.rewards.spec import Reward
 from rshub.soups.fetch import fetch_base
 from rshub.soups.pin import pin_base
+from rshub.tensors.adapters import read_adapter
 from rshub.tensors.writer import fresh_folder
 from rshub.training.recipe import Recipe, read_recipe
+from rshub.training.run_folder import CHECKPOINTS, run_folder
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 SUMMARY = "training.json"
 LOG = "training_log.jsonl"
-RUN = "run.json"
 
 TOOLS = ("trl", "transformers", "peft", "torch")
 
@@ -105,9 +106,10 @@ def train(
     Raises:
         InvalidInput: The recipe, an override or the repo to push to is malformed, or a run of another recipe is there.
         NotFound: Recipe, base or prompts are not there.
-        IntegrityError: The base's files are not what the hub says they are.
+        IntegrityError: The base's files are not what the hub says they are, or the training ended in NaN.
         Incompatible: The trained adapter may not be published as it is.
         OutputError: The output cannot be written, or something is there already.
+        RshubError: The training diverged.
         MissingExtra: The training libraries are not installed.
         HubError: The hub or the network failed.
     """
@@ -115,26 +117,29 @@ def train(
     if push is not None:
         parse_repo(push)
     folder = Path(output) if output is not None else Path("-".join(wanted.mixture()))
-    method = _method(wanted.method)
     hub = Hub(endpoint, token)
     base = identify_base(wanted.base, hub)
     prompts = read_prompts(wanted.dataset, endpoint=endpoint, token=token)
     _refuse_bare(wanted, prompts)
+    versions = {tool: _version(tool) for tool in TOOLS}
+    identity = {"recipe": wanted.to_json(), "base": dict(base.files), "prompts": prompts.digest, "versions": versions}
+    method = _method(wanted.method)
     with ExitStack() as stack:
+        run = stack.enter_context(run_folder(folder, identity))
         staging = stack.enter_context(fresh_folder(folder))
-        run = stack.enter_context(_run(folder, wanted, base, prompts))
         log = method(
             wanted,
             base=stack.enter_context(fetch_base(pin_base(base), hub)),
             rows=prompts.rows(),
             output=_emptied(run / "adapter"),
             log=run / LOG,
-            checkpoints=run / "checkpoints" if wanted.save_steps else None,
+            checkpoints=run / CHECKPOINTS if wanted.save_steps else None,
             progress=_both(progress, on_log),
         )
         training = summary(wanted, prompts, log)
         (staging / CONFIG).write_bytes(file_bytes(_named_base(run / "adapter" / CONFIG, base)))
         shutil.copyfile(run / "adapter" / WEIGHTS, staging / WEIGHTS)
+        read_adapter(staging, label=str(folder)).check_finite()
         shutil.copyfile(run / LOG, staging / LOG)
         (staging / SUMMARY).write_bytes(file_bytes(training))
     published = None
@@ -216,44 +221,6 @@ def _refuse_bare(recipe: Recipe, prompts: PromptSet) -> None:
             where=prompts.name,
             remedy='write lines like {"prompt": "...", "references": ["..."]}',
         )
-
-
-@contextmanager
-def _run(folder: Path, recipe: Recipe, base: BaseIdentity, prompts: PromptSet) -> Iterator[Path]:
-    """Give the folder of the run: a new one, or that of the same run to go on with.
-
-    It goes when the run ends well or is refused, and stays when the run was interrupted.
-    """
-    run = folder.with_name(f"{folder.name}.run")
-    identity = {
-        "recipe": recipe.to_json() | {"log_steps": None},
-        "base": dict(base.files),
-        "prompts": prompts.digest,
-        "versions": {tool: _version(tool) for tool in TOOLS},
-    }
-    wanted = file_bytes(identity)
-    try:
-        if (run / RUN).exists() and (run / RUN).read_bytes() != wanted:
-            if any(run.glob("checkpoints/checkpoint-*")):
-                raise InvalidInput(
-                    f"{run}: a run of another recipe, base or version was left unfinished there",
-                    where=str(run),
-                    remedy="remove that folder, or choose another output",
-                )
-            shutil.rmtree(run)
-        run.mkdir(parents=True, exist_ok=True)
-        (run / RUN).write_bytes(wanted)
-    except OSError as fault:
-        raise OutputError(
-            f"{run}: cannot be written: {fault.strerror}", where=str(run), remedy="choose another output"
-        ) from fault
-    try:
-        yield run
-    except RshubError:
-        if not any(run.glob("checkpoints/checkpoint-*")):
-            shutil.rmtree(run)
-        raise
-    shutil.rmtree(run)
 
 
 def _emptied(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 import warnings
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from rshub.demo.recipes import recipe_yaml
-from rshub.errors import InvalidInput, NotFound, OutputError
+from rshub.errors import IntegrityError, InvalidInput, MissingExtra, NotFound, OutputError, RshubError
 from rshub.localhub import LocalHub
 from rshub.rewards.spec import reward_from_spec
 from rshub.tensors.adapters import read_adapter
@@ -180,3 +181,21 @@ def test_prompts_without_references_are_refused_for_a_reward_that_needs_them(rec
 def test_an_output_that_is_there_is_refused_before_anything_is_trained(recall, recipe):
     with pytest.raises(OutputError):
         train(recipe, output=recall.folder, on_log=lambda _: pytest.fail("trained"))
+
+
+@pytest.mark.parametrize(
+    ("steps", "error", "why"), [("1", IntegrityError, "NaN"), ("3", RshubError, "diverged after step 1")]
+)
+def test_a_training_that_diverges_leaves_no_expert(recipe, tmp_path, steps, error, why):
+    with pytest.raises(error, match=why):
+        train(recipe, overrides={"learning_rate": "1e39", "steps": steps}, output=tmp_path / "expert")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_not_installed_is_named(recipe, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "trl", None)
+    monkeypatch.delitem(sys.modules, "rshub.training.rloo", raising=False)
+    monkeypatch.delattr("rshub.training.rloo", raising=False)
+    with pytest.raises(MissingExtra, match="training needs the extra 'train'"):
+        train(recipe, output=tmp_path / "expert")
+    assert not list(tmp_path.iterdir())
