@@ -2,11 +2,12 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from rshub.errors import InvalidInput, NotFound, OutputError
+from rshub.errors import InvalidInput, MissingExtra, NotFound, OutputError
 from rshub.evaluation.evaluate import evaluate, named_rewards
 from rshub.fronts.front import front
 from rshub.localhub import LocalHub
@@ -160,3 +161,9 @@ def test_an_adapter_without_a_known_base_asks_for_it(kitchen, tmp_path):
         measured(kitchen, str(folder))
     (point,) = measured(kitchen, str(folder), base=str(kitchen / "base")).points
     assert (point.kind, point.coefficients) == ("expert", {"plain": 1.0})
+
+
+def test_what_is_not_installed_is_named(kitchen, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rshub.soups.mixer", None)
+    with pytest.raises(MissingExtra, match="evaluating needs the extra 'train'"):
+        measured(kitchen, str(kitchen / "recall"))

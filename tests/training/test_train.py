@@ -98,14 +98,25 @@ def test_experts_of_one_seed_share_their_start_and_others_do_not(recall, recipe,
     assert all(np.abs(moved[key] - one[key]).max() > 0 for key in one)
 
 
+class PulledPlugError(Exception):
+    """What no code of ours raises."""
+
+
+def pull_the_plug(line):
+    if line["step"] == 2:
+        raise PulledPlugError
+
+
+def test_an_interrupted_run_without_checkpoints_starts_again(recall, recipe, tmp_path):
+    with pytest.raises(PulledPlugError):
+        train(recipe, output=tmp_path / "expert", on_log=pull_the_plug)
+    assert len((tmp_path / "expert.run/training_log.jsonl").read_text().splitlines()) == 2
+    again = train(recipe, output=tmp_path / "expert")
+    assert again.log == recall.log
+    assert [path.name for path in tmp_path.iterdir()] == ["expert"]
+
+
 def test_an_interrupted_run_goes_on_where_it_was_and_ends_the_same(recall, recipe, tmp_path):
-    class PulledPlugError(Exception):
-        pass
-
-    def pull_the_plug(line):
-        if line["step"] == 2:
-            raise PulledPlugError
-
     saving = {"save_steps": "1"}
     with pytest.raises(PulledPlugError):
         train(recipe, overrides=saving, output=tmp_path / "expert", on_log=pull_the_plug)
