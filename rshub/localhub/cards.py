@@ -116,7 +116,7 @@ def base_model_tags(card: Mapping[str, Any], paths: Collection[str]) -> list[str
     """Return `base_model:<id>` and `base_model:<relation>:<id>` for each base model."""
     bases = strings(card.get("base_model"))
     relation = card.get("base_model_relation")
-    if relation not in _RELATIONS:
+    if not isinstance(relation, str) or relation not in _RELATIONS:
         inferred = "merge" if len(bases) > 1 else "finetune"
         relation = "adapter" if "adapter_config.json" in paths else inferred
     return [f"base_model:{base}" for base in bases] + [f"base_model:{relation}:{base}" for base in bases]

@@ -30,7 +30,7 @@ from rshub.localhub.objects import ObjectStore
 from rshub.localhub.pointers import DEFAULT_ATTRIBUTES
 from rshub.localhub.repos import HubRepo, Registry, new_key
 from rshub.localhub.signing import Signer
-from rshub.localhub.store import MAIN, GitStore
+from rshub.localhub.store import MAIN, GitStore, unlock
 from rshub.localhub.xet import XetStore
 
 
@@ -62,13 +62,14 @@ class Hub:
         return value
 
     def _recover(self) -> None:
-        """Finish what a killed process left: stale index rows, directories without a row, unfinished uploads."""
+        """Finish what a killed process left: locks, stale index rows, directories without a row, uploads."""
         self.objects.sweep()
         heads = self.index.heads()
         for directory in self.layout.repos.iterdir():
             if directory.name.removesuffix(".git") not in heads:
                 shutil.rmtree(directory, ignore_errors=True)
         for key, (kind, sha) in heads.items():
+            unlock(self.git_path(key))
             with GitStore(self.git_path(key)) as store:
                 head = store.ref_target(MAIN)
                 if head is not None and head != sha:

@@ -14,17 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from dulwich.file import FileLocked
 from dulwich.object_store import iter_tree_contents, tree_lookup_path
-from dulwich.objects import Blob, Commit, ObjectID, Tag, Tree
+from dulwich.objects import Blob, Commit, ObjectID, ShaFile, Tag, Tree
 from dulwich.refs import Ref, check_ref_format
 from dulwich.repo import Repo
 
 from rshub.localhub.errors import Refusal, bad_request, entry_not_found, revision_not_found, stale_parent
+from rshub.localhub.locks import Locks
 from rshub.localhub.pointers import LONGEST_POINTER, Pointer, parse_pointer
 
 MAIN = "refs/heads/main"
 FILE_MODE = 0o100644
 _NO_COMMIT = b"0" * 40
+# Two threads that store the same object at once would trip over each other's lock file.
+_STORING = Locks()
 _SHORT_SHA = re.compile(r"[0-9a-f]{4,40}")
 
 
@@ -55,6 +59,7 @@ class GitStore:
     """An open repository; a context manager, for one thread."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._repo = Repo(str(path))
         # Objects must be on disk before a ref that names them is.
         self._repo.object_store.fsync_object_files = True
@@ -136,6 +141,8 @@ class GitStore:
             raise bad_request(f"{ref!r} is not a valid git reference name.")
         try:
             swapped = self._repo.refs.set_if_equals(name, old.encode() if old else _NO_COMMIT, new.encode())
+        except FileLocked as error:
+            raise stale_parent() from error
         except OSError as error:
             # `a` and `a/b` cannot both be branches: a ref is a file and so is its neighbour's directory.
             raise Refusal(409, f"Reference {ref} conflicts with an existing one.") from error
@@ -240,10 +247,14 @@ class GitStore:
 
     # --- writing --------------------------------------------------------------------------------------------------
 
+    def _store(self, item: ShaFile) -> None:
+        with _STORING.holding(str(self._path)):
+            self._repo.object_store.add_object(item)
+
     def write_blob(self, data: bytes) -> str:
         """Store a file's bytes and return the blob id."""
         blob = Blob.from_string(data)
-        self._repo.object_store.add_object(blob)
+        self._store(blob)
         oid: str = blob.id.decode()
         return oid
 
@@ -252,7 +263,7 @@ class GitStore:
         tree = Tree()
         for name, (mode, oid) in entries.items():
             tree.add(name.encode("utf-8", "surrogateescape"), mode, ObjectID(oid.encode()))
-        self._repo.object_store.add_object(tree)
+        self._store(tree)
         tree_id: str = tree.id.decode()
         return tree_id
 
@@ -266,7 +277,7 @@ class GitStore:
         commit.author_timezone = commit.commit_timezone = 0
         commit.encoding = b"UTF-8"
         commit.message = message.replace("\0", " ").encode()
-        self._repo.object_store.add_object(commit)
+        self._store(commit)
         commit_id: str = commit.id.decode()
         return commit_id
 
@@ -279,9 +290,16 @@ class GitStore:
         tag.tagger = _person(author)
         tag.tag_time = int(time.time())
         tag.tag_timezone = 0
-        self._repo.object_store.add_object(tag)
+        self._store(tag)
         tag_id: str = tag.id.decode()
         return tag_id
+
+
+def unlock(path: Path) -> None:
+    """Remove lock files that a killed process left in a repository; nobody else may be using it."""
+    for pattern in ("*.lock", "refs/**/*.lock", "objects/??/*.lock", "objects/pack/*.lock"):
+        for lock in path.glob(pattern):
+            lock.unlink(missing_ok=True)
 
 
 def _person(author: str) -> bytes:

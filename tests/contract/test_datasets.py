@@ -1,4 +1,4 @@
-"""The datasets library pushes to, loads from and streams from the hub. In a process of its own: it is slow to import."""
+"""The datasets library pushes to, loads from and streams from the hub, in a process of its own: it imports slowly."""
 
 import os
 import subprocess

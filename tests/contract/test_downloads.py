@@ -1,6 +1,7 @@
 """Downloads are plain HTTP: whole files, ranges, and headers that let clients cache."""
 
 import os
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -71,9 +72,9 @@ def test_an_absent_file_tells_the_commit_at_which_it_is_absent(alice, stored):
 
 def test_the_second_download_is_none(alice, stored):
     first = alice.hf_hub_download("alice/downloads", "large.bin")
-    stamp = os.stat(first).st_mtime_ns
+    stamp = Path(first).stat().st_mtime_ns
     assert alice.hf_hub_download("alice/downloads", "large.bin") == first
-    assert os.stat(first).st_mtime_ns == stamp
+    assert Path(first).stat().st_mtime_ns == stamp
 
 
 def test_links_use_the_name_that_the_client_used(hub, token_for, fresh_id):

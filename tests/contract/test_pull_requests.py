@@ -1,6 +1,7 @@
 """Who cannot write can propose; who can write decides."""
 
 import os
+from pathlib import Path
 
 import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete
@@ -29,8 +30,7 @@ def test_a_stranger_proposes_and_the_owner_merges(route, alice, bob, repo):
     assert caught.value.response.status_code == 403
     alice.merge_pull_request(repo, num, comment="thank you")
     assert {"new.bin", "new.txt"} <= set(alice.list_repo_files(repo))
-    with open(alice.hf_hub_download(repo, "new.bin"), "rb") as file:
-        assert file.read() == weights
+    assert Path(alice.hf_hub_download(repo, "new.bin")).read_bytes() == weights
     details = alice.get_discussion_details(repo, num)
     assert details.status == "merged"
     assert details.merge_commit_oid == alice.model_info(repo).sha
@@ -68,8 +68,8 @@ def test_both_sides_changes_are_kept(alice, bob, repo):
     alice.merge_pull_request(repo, num)
     alice.merge_pull_request(repo, odd)
     assert set(alice.list_repo_files(repo)) == {".gitattributes", "d/theirs.txt", "ours.peculiar", "theirs.odd"}
-    with open(alice.hf_hub_download(repo, ".gitattributes"), encoding="utf-8") as file:
-        assert {line.split()[0] for line in file.readlines()[-2:]} == {"ours.peculiar", "theirs.odd"}
+    added = Path(alice.hf_hub_download(repo, ".gitattributes")).read_text(encoding="utf-8").splitlines()[-2:]
+    assert {line.split()[0] for line in added} == {"ours.peculiar", "theirs.odd"}
 
 
 def test_a_conflict_stops_the_merge(alice, bob, repo):
@@ -80,8 +80,7 @@ def test_a_conflict_stops_the_merge(alice, bob, repo):
     with pytest.raises(HfHubHTTPError, match="conflicts") as caught:
         alice.merge_pull_request(repo, num)
     assert caught.value.response.status_code == 409
-    with open(alice.hf_hub_download(repo, "a.txt"), "rb") as file:
-        assert file.read() == b"ours"
+    assert Path(alice.hf_hub_download(repo, "a.txt")).read_bytes() == b"ours"
 
 
 def test_a_folder_proposed_at_once_is_a_draft_until_published(route, alice, bob, repo, tmp_path):

@@ -1,5 +1,7 @@
 """Repositories are made, found, renamed, hidden and removed."""
 
+from pathlib import Path
+
 import pytest
 from huggingface_hub.errors import (
     BadRequestError,
@@ -17,8 +19,7 @@ def test_each_kind_is_a_world_of_its_own(alice, fresh_id, kind):
     assert (url.repo_id, url.repo_type) == (repo_id, kind)
     alice.upload_file(path_or_fileobj=b"data", path_in_repo="data.txt", repo_id=repo_id, repo_type=kind)
     assert alice.repo_info(repo_id, repo_type=kind).id == repo_id
-    with open(alice.hf_hub_download(repo_id, "data.txt", repo_type=kind), "rb") as file:
-        assert file.read() == b"data"
+    assert Path(alice.hf_hub_download(repo_id, "data.txt", repo_type=kind)).read_bytes() == b"data"
     for other in {"model", "dataset", "space"} - {kind}:
         assert not alice.repo_exists(repo_id, repo_type=other)
 
@@ -60,8 +61,7 @@ def test_a_moved_repository_answers_to_both_names(alice, fresh_id):
     alice.upload_file(path_or_fileobj=b"kept", path_in_repo="a.txt", repo_id=old)
     alice.move_repo(old, new)
     assert alice.model_info(new).id == alice.model_info(old).id == new
-    with open(alice.hf_hub_download(old, "a.txt"), "rb") as file:
-        assert file.read() == b"kept"
+    assert Path(alice.hf_hub_download(old, "a.txt")).read_bytes() == b"kept"
     alice.create_repo(old)
     assert alice.model_info(old).id == old
 

@@ -1,5 +1,6 @@
 """A hub that stops, however it stops, comes back with everything that it had promised."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -61,8 +62,7 @@ def test_everything_survives_a_restart(tmp_path):
         api = HfApi(endpoint=hub.endpoint, token=token)
         assert api.model_info("alice/x", revision="v1", files_metadata=True) == before
         assert [item.title for item in api.get_repo_discussions("alice/x")] == ["a question"]
-        with open(api.hf_hub_download("alice/x", "a.bin"), "rb") as file:
-            assert file.read() == b"\0" * 2000
+        assert Path(api.hf_hub_download("alice/x", "a.bin")).read_bytes() == b"\0" * 2000
         assert [info.id for info in api.list_models()] == ["alice/x"]
 
 
@@ -81,8 +81,7 @@ def test_xet_uploads_go_on_after_a_restart_on_the_same_port(tmp_path, monkeypatc
         api = HfApi(endpoint=hub.endpoint, token=hub.add_user("alice"))
         api.create_repo("alice/x")
         api.upload_file(path_or_fileobj=data + b"first.bin", path_in_repo="first.bin", repo_id="alice/x")
-        with open(api.hf_hub_download("alice/x", "first.bin"), "rb") as file:
-            assert file.read() == data + b"first.bin"
+        assert Path(api.hf_hub_download("alice/x", "first.bin")).read_bytes() == data + b"first.bin"
 
 
 def test_what_was_answered_survives_kill_9(tmp_path):
@@ -126,8 +125,14 @@ def test_an_index_that_a_crash_left_behind_is_mended(tmp_path):
     subprocess.run(["git", "update-ref", "refs/heads/main", info.oid], cwd=git_directory, check=True)
     (root / "repos" / "orphan.git").mkdir()
     (root / "incoming" / "half").write_bytes(b"x")
+    blob = hashlib.sha1(b"blob 1\x002").hexdigest()
+    for locked in ("refs/heads/main", "config", f"objects/{blob[:2]}/{blob[2:]}"):
+        (git_directory / locked).parent.mkdir(exist_ok=True)
+        (git_directory / f"{locked}.lock").touch()
     with LocalHub(root) as hub:
-        assert "a.txt" in HfApi(endpoint=hub.endpoint, token=token).list_repo_files("alice/x")
+        api = HfApi(endpoint=hub.endpoint, token=token)
+        assert "a.txt" in api.list_repo_files("alice/x")
+        api.upload_file(path_or_fileobj=b"2", path_in_repo="a.txt", repo_id="alice/x")
     assert not (root / "repos" / "orphan.git").exists()
     assert not (root / "incoming" / "half").exists()
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import threading
+from pathlib import Path
 
 import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete
@@ -71,8 +72,7 @@ def test_xet_rebuilds_a_file_from_parts_of_earlier_ones(route, alice, repo):
     alice.upload_file(path_or_fileobj=first, path_in_repo="first.bin", repo_id=repo)
     second = first[1_000_000:5_000_000] + os.urandom(100_000) + first[:2_000_000]
     alice.upload_file(path_or_fileobj=second, path_in_repo="second.bin", repo_id=repo)
-    with open(alice.hf_hub_download(repo, "second.bin"), "rb") as file:
-        assert file.read() == second
+    assert Path(alice.hf_hub_download(repo, "second.bin")).read_bytes() == second
 
 
 def test_compressible_tensors_survive(route, alice, repo, tmp_path):
@@ -82,8 +82,7 @@ def test_compressible_tensors_survive(route, alice, repo, tmp_path):
     path = tmp_path / "smooth.bin"
     path.write_bytes(smooth)
     alice.upload_file(path_or_fileobj=path, path_in_repo="smooth.bin", repo_id=repo)
-    with open(alice.hf_hub_download(repo, "smooth.bin"), "rb") as file:
-        assert file.read() == smooth
+    assert Path(alice.hf_hub_download(repo, "smooth.bin")).read_bytes() == smooth
 
 
 def test_a_file_object_goes_up(route, alice, repo, tmp_path):
@@ -96,8 +95,10 @@ def test_a_file_object_goes_up(route, alice, repo, tmp_path):
 
 def test_a_large_file_without_a_known_suffix_gets_an_attribute_line(alice, repo, tmp_path):
     alice.upload_file(path_or_fileobj=b"\0\1" * 500, path_in_repo="odd name.blob", repo_id=repo)
-    with open(alice.hf_hub_download(repo, ".gitattributes"), encoding="utf-8") as file:
-        assert file.read().splitlines()[-1] == "odd[[:space:]]name.blob filter=lfs diff=lfs merge=lfs -text"
+    assert (
+        Path(alice.hf_hub_download(repo, ".gitattributes")).read_text(encoding="utf-8").splitlines()[-1]
+        == "odd[[:space:]]name.blob filter=lfs diff=lfs merge=lfs -text"
+    )
 
 
 def test_one_commit_adds_and_deletes(alice, repo):
