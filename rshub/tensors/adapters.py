@@ -171,6 +171,12 @@ def _low_rank(
     """Check a pair's shapes against each other and against the config."""
     a, b = file.tensors[names["A"]].shape, file.tensors[names["B"]].shape
     label = settings.label
+    if kind == "conv" and len(a) == len(b) and 0 < b[1] < a[0] and a[0] % b[1] == 0:
+        raise Incompatible(
+            f"{label}: the tensor {names['B']} belongs to a convolution in groups, whose delta fits no weight",
+            where=names["B"],
+            remedy="leave this expert out, or train it without this layer",
+        )
     if len(a) < 2 or len(b) != len(a) or 0 in a or 0 in b or any(size != 1 for size in b[2:]) or a[0] != b[1]:
         _broken(label, names["A"], f"of shape {list(a)} does not go with {names['B']} of shape {list(b)}")
     rank = a[0]

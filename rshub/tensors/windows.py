@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import errno
 import hashlib
 import mmap
 import os
@@ -30,6 +31,10 @@ from rshub.types import Digest
 WINDOW_BYTES = 4 << 20
 MAX_WORKERS = 4
 POLL_SECONDS = 0.1
+PAGE = 4096
+
+DIRECT_BYTES = 64 << 20
+"""From this size on, files are written past the page cache: they must reach the disk before they get their name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +101,7 @@ class _OpenFile:
         except OSError:
             os.close(self.source)
             raise
+        self.direct = _open_direct(folder / plan.name) if plan.size >= DIRECT_BYTES and not window % PAGE else None
         self.sha = hashlib.sha256() if digests else None
         self.turn = 0
         self.left = self.windows = -(-plan.size // window)
@@ -129,6 +135,28 @@ class _OpenFile:
     def close(self) -> None:
         os.close(self.source)
         os.close(self.target)
+        if self.direct is not None:
+            os.close(self.direct)
+
+    def write(self, buffer: memoryview, size: int, offset: int) -> None:
+        """Write the first bytes of an aligned buffer, past the page cache where that is possible.
+
+        The last window is written whole pages long, and the file is cut to its size at the end.
+        """
+        if self.direct is not None:
+            try:
+                _write(self.direct, buffer[: -(-size // PAGE) * PAGE], offset)
+            except OSError as fault:
+                if fault.errno != errno.EINVAL:
+                    raise
+            else:
+                return
+        _write(self.target, buffer[:size], offset)
+
+    def settle(self) -> None:
+        """Bring the whole file to the disk."""
+        os.ftruncate(self.target, self.plan.size)
+        os.fsync(self.target)
 
     def _rewrite(self, part: Rewritten, into: memoryview, start: int, scratch: Scratch) -> None:
         """Rewrite the elements under some output bytes; an element may lie across a window's edge."""
@@ -195,11 +223,16 @@ class _Crew:
         low = number * file.window
         high = min(low + file.window, file.plan.size)
         parts = file.touching(low, high)
-        if not (file.sha is None and len(parts) == 1 and _copied_by_kernel(file, parts[0], low, high)):
+        if not (
+            file.sha is None
+            and file.direct is None
+            and len(parts) == 1
+            and _copied_by_kernel(file, parts[0], low, high)
+        ):
             view = buffer[: high - low]
             for part in parts:
                 file.fill(part, view, low, scratch)
-            _write(file.target, view, low)
+            file.write(buffer, high - low, low)
             if file.sha is not None:
                 self._hash(file, number, view)
         for part in parts:
@@ -210,7 +243,7 @@ class _Crew:
             file.left -= 1
             last = file.left == 0
         if last:
-            os.fsync(file.target)
+            file.settle()
 
     def _hash(self, file: _OpenFile, number: int, view: memoryview) -> None:
         """Feed a window to the digest when its turn has come; windows are taken in order, so the wait ends."""
@@ -291,6 +324,15 @@ def _wait(
                 progress(told, total)
     if progress is not None and crew.fault is None and told != total:
         progress(total, total)
+
+
+def _open_direct(path: Path) -> int | None:
+    """Open a file for writing past the page cache, where the file system can."""
+    if not hasattr(os, "O_DIRECT"):
+        return None
+    with contextlib.suppress(OSError):
+        return os.open(path, os.O_WRONLY | os.O_DIRECT)
+    return None
 
 
 def _write(target: int, view: memoryview, offset: int) -> None:

@@ -129,8 +129,9 @@ def test_any_other_init_is_refused(init):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"r": 0}, {"r": -1}, {"r": 2**31}, {"r": 4.0}, {"r": True}, {"r": "8"}, {"lora_alpha": "16"},
-        {"lora_alpha": 1e308}, {"lora_alpha": float("nan")}, {"lora_alpha": True}, {"use_rslora": 1}, {"fan_in_fan_out": "yes"},
+        {"r": 0}, {"r": -1}, {"r": 2**31}, {"r": 4.0}, {"r": True}, {"r": "8"},
+        {"lora_alpha": "16"}, {"lora_alpha": 1e308}, {"lora_alpha": float("nan")},
+        {"lora_alpha": True}, {"use_rslora": 1}, {"fan_in_fan_out": "yes"},
         {"rank_pattern": [1]}, {"rank_pattern": {"q": 0}}, {"alpha_pattern": {"q": None}}, {"alpha_pattern": "q"},
     ],
 )  # fmt: skip
