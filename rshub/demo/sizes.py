@@ -31,5 +31,5 @@ class Sizes:
     grid: int = 8
 
 
-FULL = Sizes(draft_steps=30, base_steps=400, early_expert_steps=2, train_prompts=2000, test_prompts=512)
+FULL = Sizes(draft_steps=30, base_steps=300, early_expert_steps=2, train_prompts=2000, test_prompts=512)
 FAST = Sizes(draft_steps=5, base_steps=40, early_expert_steps=1, train_prompts=200, test_prompts=64)

@@ -24,6 +24,7 @@ from rshub.evaluation.generate import generate
 from rshub.evaluation.prompts import PromptSet, read_prompts
 from rshub.evaluation.sweep import line, scores_of, sweep
 from rshub.experts.publish import publish
+from rshub.formats.canonical import file_bytes
 from rshub.fronts.front import front
 from rshub.hub.client import Hub
 from rshub.localhub import LocalHub
@@ -33,6 +34,7 @@ from rshub.soups.compose import Soup, compose
 from rshub.soups.lock import FILE_NAME as LOCK
 from rshub.soups.mixer import Mixer
 from rshub.soups.resolve import Resolution, resolve
+from rshub.training.quiet import one_thread
 from rshub.training.train import TrainResult, train
 
 WORLD, CONTRIBUTORS = "world", ("ada", "ben")
@@ -131,7 +133,8 @@ def run(out: Path, *, fast: bool = False, say: Callable[[str], None], bar: Bar) 
         say(f"1  hub       {server.endpoint}, for two contributors: {' and '.join(CONTRIBUTORS)}")
         hub = Hub(server.endpoint, tokens["ada"])
         stage = Stage(out=out, sizes=FAST if fast else FULL, fast=fast, hub=hub, tokens=tokens, say=say, bar=bar)
-        return _acts(stage)
+        with one_thread():
+            return _acts(stage)
 
 
 def _acts(stage: Stage) -> Told:
@@ -151,8 +154,8 @@ def _acts(stage: Stage) -> Told:
     lock = out / LOCK
     found = resolve(PREFERENCE, base=BASE, lock=lock, endpoint=endpoint)
     stage.say(f"5  resolve   {PREFERENCE} on {BASE}: found by tags and manifests, pinned in {lock.name}")
-    for told in found.lines()[1:]:
-        stage.say(f"           {told}")
+    for why in found.lines()[1:]:
+        stage.say(f"           {why}")
     soup, agreement = _compose(stage, lock)
 
     grid = line(SECOND, FIRST, stage.sizes.grid)
@@ -168,7 +171,7 @@ def _acts(stage: Stage) -> Told:
     assert pushed is not None
     stage.say(f"8  push      {pushed['repo']} {pushed['tag']}, with its card and its lock")
     asked = prompts.prompts[0].text
-    return Told(
+    told = Told(
         out=out,
         resolution=found,
         soup=soup,
@@ -179,6 +182,8 @@ def _acts(stage: Stage) -> Told:
         generations={f"lambda {share:g}": _answer(mixer, share, asked) for share in (0.0, 0.5, 1.0)},
         fast=stage.fast,
     )
+    (out / "story.json").write_bytes(file_bytes(told.to_json()))
+    return told
 
 
 def _bases(stage: Stage) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from rshub.formats.address import RepoAddress, parse_address
 from rshub.formats.canonical import digest, load_json, sha256
 from rshub.formats.header import header_length
 from rshub.hub.client import Hub
-from rshub.tensors.checkpoint import Checkpoint
+from rshub.tensors.checkpoint import INDEX_SUFFIX, SINGLE_FILES, Checkpoint
 from rshub.tensors.file_digest import file_digest
 from rshub.types import CommitSha, Digest, RepoId
 
@@ -49,26 +49,25 @@ class BaseIdentity:
 
 
 def weight_files(names: Collection[str], read_index: Callable[[str], bytes], *, source: str) -> tuple[str, ...]:
-    """Choose the weight files of a base among its file names: one file, or those that its index names.
+    """Choose the weight files of a base among its file names: a whole file first, else those that its index names.
 
     Raises:
         IntegrityError: There are pickles only, or the index names files that are not there.
         NotFound: There are no weights at all.
     """
-    for stem in ("model", "diffusion_pytorch_model"):
-        index = f"{stem}.safetensors.index.json"
-        if index in names:
-            return _shards(
-                load_json(read_index(index), source=f"{source}/{index}", error=IntegrityError), names, source
-            )
-        if f"{stem}.safetensors" in names:
-            return (f"{stem}.safetensors",)
+    for single in SINGLE_FILES:
+        if single in names:
+            return (single,)
+    indices = sorted(name for name in names if name.endswith(INDEX_SUFFIX) and "/" not in name)
+    if len(indices) == 1:
+        index = load_json(read_index(indices[0]), source=f"{source}/{indices[0]}", error=IntegrityError)
+        return _shards(index, names, source)
     tops = sorted(name for name in names if name.endswith(".safetensors") and "/" not in name)
     if len(tops) == 1:
         return (tops[0],)
     if tops:
         raise NotFound(
-            f"{source}: several safetensors files and no index that says which make the model: {', '.join(tops)}",
+            f"{source}: {len(tops)} safetensors files and not one index that says which make the model",
             where=source,
             remedy="check that this is the base model",
         )

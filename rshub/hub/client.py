@@ -95,6 +95,7 @@ class Hub:
 
     def list_models(self, *, tags: Sequence[str] = (), author: str | None = None) -> list[RepoSummary]:
         """List the models that carry every one of these tags, sorted by name."""
+        self._knock()
         with mapped(self.endpoint):
             found = self._api.list_models(filter=list(tags) or None, author=author, expand=["sha", "tags", "private"])
             return sorted(
@@ -109,6 +110,11 @@ class Hub:
                 ),
                 key=lambda summary: summary.repo_id,
             )
+
+    def _knock(self) -> None:
+        """Fail at once when nobody answers: the client's own listing keeps trying for half a minute."""
+        with mapped(self.endpoint):
+            get_session().get(f"{self.endpoint}/api/models", params={"limit": 1}, timeout=10)
 
     def info(self, repo_id: str, revision: str | None = None, *, repo_type: RepoType = "model") -> RepoInfo:
         """Look at a repo at a revision: its full commit, its tags, its files with sizes and digests."""

@@ -12,13 +12,10 @@ from rshub.experts.base_identity import BaseIdentity
 from rshub.hub.client import Hub
 from rshub.soups.lock import Pin
 from rshub.soups.pin import ADAPTER_FILES
+from rshub.soups.side_files import is_side_file
+from rshub.tensors.checkpoint import INDEX_SUFFIX
 from rshub.tensors.file_digest import file_digest
 from rshub.types import CommitSha, RepoId
-
-COMPANIONS = (".json", ".txt", ".jinja", ".model", ".tiktoken")
-"""Endings of the small files that belong to a model: config, tokenizer, chat template, generation config."""
-
-NOT_COMPANIONS = ("adapter_config.json", "expert.json", "soup.lock.json", "trainer_state.json", "all_results.json")
 
 
 def identity_of(base: Pin) -> BaseIdentity:
@@ -33,22 +30,27 @@ def identity_of(base: Pin) -> BaseIdentity:
 
 @contextmanager
 def fetch_base(base: Pin, hub: Hub, *, afresh: bool = False) -> Iterator[Path]:
-    """Give a folder with exactly the files of a base: its pinned weights and what belongs to them.
+    """Give the folder of a base; one from a hub holds exactly its pinned weights and what belongs to them.
 
     Raises:
         NotFound: The base or one of its files is not there.
         IntegrityError: A weight file is not the one that was pinned.
     """
+    if base.path is not None:
+        folder = _folder(base)
+        _check(base, folder, afresh=afresh)
+        yield folder
+        return
+    repo_id, commit = _repo(base)
+    there = hub.info(repo_id, commit).files
+    index = next((name for name in there if name.endswith(INDEX_SUFFIX) and "/" not in name), None)
+    names = [*base.files, *(name for name in there if is_side_file(name, index=index))]
+    source = hub.download(repo_id, names, commit=commit)
     with tempfile.TemporaryDirectory(prefix="rshub-base-") as view:
-        if base.path is not None:
-            source = _folder(base)
-            names = [path.name for path in source.iterdir() if path.is_file()]
-        else:
-            repo_id, commit = _repo(base)
-            names = list(hub.info(repo_id, commit).files)
-            source = hub.download(repo_id, _wanted(base, names), commit=commit)
-        for name in _wanted(base, names):
-            (Path(view) / name).symlink_to((source / name).resolve())
+        for name in names:
+            link = Path(view) / name
+            link.parent.mkdir(exist_ok=True)
+            link.symlink_to((source / name).resolve())
         _check(base, Path(view), afresh=afresh)
         yield Path(view)
 
@@ -70,11 +72,6 @@ def fetch_adapter(pin: Pin, hub: Hub, *, afresh: bool = False) -> Path:
         raise InvalidInput(f"{pin.place}: the lock has no digest of {missing[0]}", where=pin.place)
     _check(pin, source, afresh=afresh)
     return source
-
-
-def _wanted(base: Pin, names: list[str]) -> list[str]:
-    small = [name for name in names if name.endswith(COMPANIONS) and "/" not in name and name not in NOT_COMPANIONS]
-    return sorted({*base.files, *small})
 
 
 def _folder(pin: Pin) -> Path:

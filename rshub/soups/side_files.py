@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rshub.errors import IntegrityError, OutputError
@@ -61,20 +61,21 @@ def write_side_files(plan: ComposePlan, staging: Path) -> dict[str, tuple[Digest
 
 def side_files(folder: Path, *, index: str | None) -> list[str]:
     """List the files of a base that go with its weights, by their path within it."""
-    found = [path.name for path in folder.iterdir() if _wanted(path, index)]
-    for inner in FOLDERS:
-        if (folder / inner).is_dir():
-            found += [f"{inner}/{path.name}" for path in (folder / inner).iterdir() if path.suffix == ".jinja"]
-    return sorted(found)
+    names = [path.relative_to(folder).as_posix() for path in (*folder.iterdir(), *folder.glob("*/*")) if path.is_file()]
+    wanted = [name for name in names if is_side_file(name, index=index)]
+    return sorted(name for name in wanted if (folder / name).stat().st_size <= MAX_FILE_BYTES)
 
 
-def _wanted(path: Path, index: str | None) -> bool:
-    if path.name.startswith(".") or path.name in NOT_OURS or not path.is_file():
+def is_side_file(name: str, *, index: str | None) -> bool:
+    """Say whether a file of a model repo goes with its weights, by its path within the repo."""
+    path = PurePosixPath(name)
+    if len(path.parts) == 2:
+        return path.parts[0] in FOLDERS and path.suffix == ".jinja"
+    if len(path.parts) > 2 or name.startswith(".") or name in NOT_OURS:
         return False
-    if path.name.endswith(".index.json"):
-        return path.name == index and path.name.endswith(INDEX_SUFFIX)
-    fits = path.suffix in KINDS or path.name in NAMES
-    return fits and path.stat().st_size <= MAX_FILE_BYTES
+    if name.endswith(".index.json"):
+        return name == index and name.endswith(INDEX_SUFFIX)
+    return path.suffix in KINDS or name in NAMES
 
 
 def _with_dtype(config: Mapping[str, Any], dtype: str) -> bytes:
@@ -91,7 +92,7 @@ def _with_dtype(config: Mapping[str, Any], dtype: str) -> bytes:
     edited = renamed(dict(config))
     if not any(key in edited for key in DTYPE_KEYS):
         edited["torch_dtype"] = dtype
-    return (json.dumps(edited, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return (json.dumps(edited, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _with_total(data: bytes, total: int, name: str) -> bytes:

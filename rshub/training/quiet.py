@@ -47,3 +47,14 @@ def kept_random_state() -> Iterator[None]:
         torch.set_rng_state(cpu)
         if accelerators:
             torch.cuda.set_rng_state_all(accelerators)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute on one thread: for tiny models, where handing work out costs more than it brings."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
