@@ -67,7 +67,7 @@ def write_adapter(
             if digests:
                 sha.update(data)
             if progress is not None:
-                progress(len(energy), len(plan.touched))
+                progress(size, len(header) + plan.adapter_bytes())
     (staging / CONFIG).write_bytes(config)
     lost, whole = (sum(values[side] for values in energy.values()) for side in (0, 1))
     report: dict[str, Any] = {

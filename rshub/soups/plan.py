@@ -137,7 +137,11 @@ class ComposePlan:
             IntegrityError: When a factor holds NaN or an infinity.
             Incompatible: When a weighted factor overflows.
         """
-        return self.method.mix(self.shares(touched, work))
+        shares = self.shares(touched, work)
+        try:
+            return self.method.mix(shares)
+        except Incompatible as fault:
+            raise Incompatible(f"{touched.tensor}: {fault}", where=touched.tensor, remedy=fault.remedy) from fault
 
     def describe(self) -> dict[str, Any]:
         """Say what would be done, as a JSON value."""
@@ -165,7 +169,7 @@ class ComposePlan:
             "rank": {"full": self.full_rank, "written": self.full_rank if checkpoint else self.adapter_rank},
             "bytes": {
                 "read": experts + (sum(sizes) if checkpoint else 0),
-                "written": self.checkpoint_bytes() if checkpoint else self._adapter_bytes(),
+                "written": self.checkpoint_bytes() if checkpoint else self.adapter_bytes(),
             },
             "memory_bound": self._memory(),
             "warnings": list(self.warnings),
@@ -181,7 +185,8 @@ class ComposePlan:
                 return {"modules": len(ingredient.adapter.modules), "rank": ingredient.adapter.rank}
         return {"modules": 0, "rank": 0}
 
-    def _adapter_bytes(self) -> int:
+    def adapter_bytes(self) -> int:
+        """Give the size of all factors of the soup as an adapter (bytes, without the header)."""
         return sum(4 * self.adapter_rank * (touched.rows + touched.columns) for touched in self.touched)
 
     def _memory(self) -> int:

@@ -7,6 +7,7 @@ wheels carry, nothing is changed.
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -19,6 +20,18 @@ _PREFIXES = ("scipy_openblas", "openblas")
 _SUFFIXES = ("64_", "", "_64_")
 
 
+class _State:
+    """Who wants one thread, and what was set before the first of them: the setting belongs to the whole process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.users = 0
+        self.before = 1
+
+
+_state = _State()
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Run a block with single-threaded linear algebra, then restore what was set."""
@@ -27,12 +40,18 @@ def one_thread() -> Iterator[None]:
         yield
         return
     get, put = calls
-    before = get()
-    put(1)
+    with _state.lock:
+        if not _state.users:
+            _state.before = get()
+            put(1)
+        _state.users += 1
     try:
         yield
     finally:
-        put(before)
+        with _state.lock:
+            _state.users -= 1
+            if not _state.users:
+                put(_state.before)
 
 
 @cache

@@ -6,6 +6,8 @@ for adapters. Pickled weights are never read.
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,7 +210,15 @@ def _single(folder: Path) -> str:
 
 
 def _config(path: Path) -> Mapping[str, Any]:
-    """Read the config; a checkpoint without one has an empty config."""
+    """Read the config; a checkpoint without one has an empty config.
+
+    Some model classes write infinities into theirs, which is no JSON but is read everywhere, so it is read here too.
+    """
     if not path.is_file():
         return {}
-    return load_json(path.read_bytes(), source=str(path), error=IntegrityError)
+    data = path.read_bytes()
+    with contextlib.suppress(ValueError, RecursionError):
+        config = json.loads(data) if len(data) <= MAX_CONFIG_BYTES else None
+        if isinstance(config, dict):
+            return config
+    raise IntegrityError(f"{path}: no JSON object", where=str(path), remedy="fetch the config again")

@@ -85,6 +85,17 @@ class TensorRewrite:
             scratch: This thread's buffers.
             put: Takes the number of the first element and an array in the output dtype.
         """
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._render(first, last, source, scratch, put)
+
+    def release(self) -> None:
+        """Say that one window is done; the factors go with the last."""
+        with self._lock:
+            self.windows -= 1
+            if self.windows <= 0:
+                self._factors = None
+
+    def _render(self, first: int, last: int, source: int, scratch: Scratch, put: Callable[[int, Array], None]) -> None:
         work = working(self.source_dtype, self.target_dtype)
         stored = FLOATS[self.source_dtype]
         factors = self._operands(work)
@@ -107,13 +118,6 @@ class TensorRewrite:
             if wanted is not None:
                 self._measure(low, raw, wanted, rounded)
             put(low, rounded)
-
-    def release(self) -> None:
-        """Say that one window is done; the factors go with the last."""
-        with self._lock:
-            self.windows -= 1
-            if self.windows <= 0:
-                self._factors = None
 
     def _operands(self, work: np.dtype[np.generic]) -> Factors | None:
         if self.change is None:

@@ -22,8 +22,11 @@ BODIES = (
 )  # fmt: skip
 """Names under which a head holds the body of a model; a checkpoint of the body alone lacks them."""
 
-HEADS = ("lm_head.weight", "embed_out.weight", "output.weight", "model.lm_head.weight", "score.weight")
-"""Tensors that hold an output head of their own."""
+HEADS = ("lm_head.weight", "embed_out.weight", "output.weight", "model.lm_head.weight")
+"""Output heads that may be one with the embedding."""
+
+OWN_HEADS = (*HEADS, "score.weight", "classifier.weight")
+"""Tensors that show that the head is not the embedding."""
 
 WEIGHT = ".weight"
 
@@ -156,7 +159,7 @@ def _refuse_tied(module: LowRank, name: TensorName, base: Checkpoint, label: str
     head = name in HEADS
     if said is False or not (head or module.kind == "embedding"):
         return
-    own_head = any(candidate in base.tensors for candidate in HEADS)
+    own_head = any(candidate in base.tensors for candidate in OWN_HEADS)
     if said or not own_head:
         raise Incompatible(
             f"{label}: the tensor {module.a_name} changes {name}, which is tied: embedding and head are one tensor",

@@ -5,6 +5,7 @@ A killed process leaves at most a hidden ``.partial`` folder. What is already th
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
@@ -45,10 +46,12 @@ def fresh_folder(out: Path) -> Iterator[Path]:
     final = Path(os.path.realpath(out))
     _refuse_taken(final, out)
     staging = final.parent / f".{final.name}.{secrets.token_hex(6)}.partial"
+    missing = [parent for parent in final.parents if not parent.exists()]
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         staging.mkdir()
     except OSError as fault:
+        _remove_empty(missing)
         raise _refusal(fault, out) from fault
     try:
         yield staging
@@ -66,6 +69,8 @@ def fresh_folder(out: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+        if not final.exists():
+            _remove_empty(missing)
 
 
 def _refuse_taken(final: Path, out: Path) -> None:
@@ -76,6 +81,13 @@ def _refuse_taken(final: Path, out: Path) -> None:
     if taken:
         what = "is there already and is not empty" if final.is_dir() else "is a file"
         raise OutputError(f"{out} {what}", where=str(out), remedy="choose another name, or remove what is there")
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove the parents that were made for nothing, innermost first."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def _inside(fault: OSError, staging: Path) -> bool:

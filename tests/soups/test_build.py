@@ -213,6 +213,31 @@ def test_float16_overflow_is_refused_by_name(tiny, pot):
     assert not list(pot.root.glob("soup*"))
 
 
+@pytest.mark.parametrize("dtype", ["F32", "BF16", "F16"])
+@pytest.mark.parametrize("size", [1e25, 1e38])
+def test_a_delta_that_overflows_is_refused_by_name(tiny, pot, dtype, size):
+    huge = tiny.adapter(
+        modules=[LOW], factors={LOW: (np.full((4, 12), size, np.float32), np.full((12, 4), size, np.float32))}
+    )
+    with pytest.raises(Incompatible, match=LOW):
+        pot.cook(tiny.base(dtype=dtype), [(huge, 2.0)])
+
+
+def test_a_factor_that_overflows_is_refused_by_name(tiny, pot):
+    huge = tiny.adapter(
+        modules=[LOW], factors={LOW: (np.ones((4, 12), np.float32), np.full((12, 4), 3e38, np.float32))}
+    )
+    with pytest.raises(Incompatible, match=rf"{LOW}.*overflows"):
+        pot.cook(tiny.base(), [(huge, 2.0)], format="adapter")
+
+
+def test_a_config_with_infinities_is_read_and_kept(tiny, pot):
+    base = tiny.base()
+    (base / "config.json").write_text('{"time_step_limit": [0.0, Infinity], "dtype": "float32"}')
+    out, _ = pot.cook(base, [(tiny.adapter(), 1.0)], dtype="bfloat16")
+    assert json.loads((out / "config.json").read_text()) == {"time_step_limit": [0.0, np.inf], "dtype": "bfloat16"}
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("dtype", ["F32", "BF16", "F16"])
 def test_a_base_that_is_not_finite_is_refused_by_name_where_it_is_touched(tiny, pot, bad, dtype):

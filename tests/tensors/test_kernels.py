@@ -128,4 +128,7 @@ def test_the_number_of_threads_below_is_restored():
     before = get()
     with one_thread():
         assert get() == 1
+        with one_thread():
+            assert get() == 1
+        assert get() == 1
     assert get() == before

@@ -76,6 +76,9 @@ def test_a_failure_leaves_nothing(tmp_path, fault):
         (staging / "a").write_text("one")
         raise fault
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(type(fault)), fresh_folder(tmp_path / "deep" / "deeper" / "out"):
+        raise fault
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_there_is_never_overwritten(tmp_path):
