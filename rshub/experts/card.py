@@ -21,6 +21,7 @@ _PIPELINES = {
     "QUESTION_ANS": "question-answering",
     "FEATURE_EXTRACTION": "feature-extraction",
 }
+_FIRST = ("method", "objective", "mixture", "dataset", "seed", "steps", "kl")
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>|#!~]")
 
@@ -41,7 +42,7 @@ def render_expert_card(manifest: ExpertManifest, *, repo_id: str, tag: str | Non
         repo_id=repo_id,
         tag=tag,
         own=manifest.own_score,
-        training=[(name, in_words(value)) for name, value in manifest.training.items() if value is not None],
+        training=_training(manifest.training),
         size=sum(claim.size for claim in manifest.artefact.files.values()),
     )
 
@@ -67,6 +68,12 @@ def in_words(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(in_words(inner) for inner in value)
     return str(value)
+
+
+def _training(training: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """List how an expert was trained: what everybody looks for first, then the rest by name."""
+    names = [name for name in _FIRST if name in training] + sorted(set(training) - set(_FIRST))
+    return [(name, in_words(training[name])) for name in names if training[name] is not None]
 
 
 def _metadata(manifest: ExpertManifest, task_type: str | None) -> dict[str, Any]:
