@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from rshub.experts.catalog import EXPERT_TAG
 from rshub.experts.manifest import ExpertManifest
@@ -35,8 +35,7 @@ def render_expert_card(manifest: ExpertManifest, *, repo_id: str, tag: str | Non
         tag: The release, None for a pull request that is released when it is merged.
         task_type: What PEFT calls the task (``CAUSAL_LM``), for the Hub's pipeline tag.
     """
-    template = _environment().get_template("expert_card.md")
-    return template.render(
+    return card_template("rshub.experts", "expert_card.md").render(
         front_matter=front_matter(_metadata(manifest, task_type)),
         manifest=manifest,
         repo_id=repo_id,
@@ -90,9 +89,10 @@ def _metadata(manifest: ExpertManifest, task_type: str | None) -> dict[str, Any]
     }
 
 
-def _environment() -> Environment:
+def card_template(package: str, name: str) -> Template:
+    """Load a card's template from a package; publishers' words pass through the filter ``plain`` in it."""
     environment = Environment(
-        loader=PackageLoader("rshub.experts"),
+        loader=PackageLoader(package),
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701 - this is Markdown; every word of others passes through `plain`
         trim_blocks=True,
@@ -100,4 +100,4 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["plain"] = plain
-    return environment
+    return environment.get_template(name)

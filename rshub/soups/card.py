@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from rshub.experts.card import SOUP_FAMILY_TAG, front_matter, plain
+from rshub.experts.card import SOUP_FAMILY_TAG, card_template, front_matter
 from rshub.soups.build import SoupReport
 from rshub.soups.lock import SoupLock
 
@@ -21,16 +19,7 @@ def render_soup_card(lock: SoupLock, report: SoupReport, *, name: str) -> str:
         report: What its making cost.
         name: Where it is published, or the name of its folder.
     """
-    environment = Environment(
-        loader=PackageLoader("rshub.soups"),
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - this is Markdown; every word of others passes through `plain`
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["plain"] = plain
-    return environment.get_template("soup_card.md").render(
+    return card_template("rshub.soups", "soup_card.md").render(
         front_matter=front_matter(_metadata(lock)),
         name=name,
         lock=lock,
