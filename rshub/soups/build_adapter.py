@@ -18,7 +18,8 @@ from rshub.errors import Incompatible
 from rshub.formats.canonical import file_bytes, sha256
 from rshub.formats.header import render_header
 from rshub.soups.honesty import tidy
-from rshub.soups.plan import ComposePlan, Touched
+from rshub.soups.ingredients import Touched
+from rshub.soups.plan import ComposePlan
 from rshub.tensors.adapters import CONFIG, PREFIX, WEIGHTS
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.delta import Factors, truncated

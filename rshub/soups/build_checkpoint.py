@@ -14,10 +14,12 @@ from rshub.errors import IntegrityError
 from rshub.formats.canonical import load_json
 from rshub.formats.header import LENGTH_BYTES, header_length, render_header, span_bytes
 from rshub.soups.honesty import sample_ranges
-from rshub.soups.plan import ComposePlan, Touched
+from rshub.soups.ingredients import Touched
+from rshub.soups.plan import ComposePlan
 from rshub.tensors.dtypes import FLOATS, working
 from rshub.tensors.kernels import Sample, TensorRewrite
-from rshub.tensors.windows import WINDOW_BYTES, FilePlan, Literal, Part, Rewritten, Verbatim, write_files
+from rshub.tensors.parts import FilePlan, Literal, Part, Rewritten, Verbatim
+from rshub.tensors.windows import WINDOW_BYTES, write_files
 from rshub.types import Digest, TensorName
 
 

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from rshub.errors import Incompatible
+from rshub.soups.ingredients import Touched
 from rshub.soups.methods import mix_deltas
-from rshub.soups.plan import ComposePlan, Touched
+from rshub.soups.plan import ComposePlan
 from rshub.tensors.blas import one_thread
 from rshub.tensors.delta import inner_products
 from rshub.tensors.dtypes import Array

@@ -1,193 +1,34 @@
 """Writing large files window by window, with threads, in bounded memory, hashed on the way.
 
-An output file is a row of parts: literal bytes, byte ranges of a source file, and tensors that are rewritten. Windows
-of a fixed size are filled from the parts that touch them and written at their place; each digest is fed in file order
-from the window that is still in memory, so nothing is read again. Memory is the windows of the threads and the factors
-of the tensors in flight, whatever the size of the model.
+Windows of a fixed size are filled from the parts that touch them and written at their place; each digest is fed in file
+order from the window that is still in memory, so nothing is read again. Memory is the windows of the threads and the
+factors of the tensors in flight, whatever the size of the model.
 """
 
 from __future__ import annotations
 
-import bisect
-import contextlib
-import errno
-import hashlib
 import mmap
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from rshub.errors import IntegrityError, RshubError
-from rshub.formats.header import span_bytes
+from rshub.errors import RshubError
 from rshub.tensors.blas import one_thread
-from rshub.tensors.dtypes import FLOATS, Array
-from rshub.tensors.kernels import Scratch, TensorRewrite
+from rshub.tensors.kernels import Scratch
+from rshub.tensors.output_file import OutputFile
+from rshub.tensors.parts import FilePlan, Rewritten
 from rshub.types import Digest
 
 WINDOW_BYTES = 4 << 20
 MAX_WORKERS = 4
 POLL_SECONDS = 0.1
-PAGE = 4096
-
-DIRECT_BYTES = 64 << 20
-"""From this size on, files are written past the page cache: they must reach the disk before they get their name."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Literal:
-    """Bytes that are known: a header."""
-
-    start: int
-    data: bytes
-
-    @property
-    def end(self) -> int:
-        """One past the last byte in the output."""
-        return self.start + len(self.data)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verbatim:
-    """A byte range that is copied from the source file, beginning at ``source_start``."""
-
-    start: int
-    end: int
-    source_start: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rewritten:
-    """A tensor that is changed or cast; it begins at ``start`` in the output."""
-
-    start: int
-    tensor: TensorRewrite
-
-    @property
-    def end(self) -> int:
-        """One past the last byte in the output."""
-        return self.start + span_bytes(self.tensor.target_dtype, (self.tensor.rows, self.tensor.columns))
-
-
-Part = Literal | Verbatim | Rewritten
-
-
-@dataclass(frozen=True, kw_only=True)
-class FilePlan:
-    """An output file: its parts in order, without a hole, and the file that they come from."""
-
-    name: str
-    source: Path
-    parts: Sequence[Part]
-
-    @property
-    def size(self) -> int:
-        """The size of the output (bytes)."""
-        return self.parts[-1].end if self.parts else 0
-
-
-class _OpenFile:
-    """One output file while it is written."""
-
-    def __init__(self, plan: FilePlan, folder: Path, window: int, *, digests: bool) -> None:
-        self.plan = plan
-        self.window = window
-        self.source = os.open(plan.source, os.O_RDONLY)
-        try:
-            self.target = os.open(folder / plan.name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        except OSError:
-            os.close(self.source)
-            raise
-        self.direct = _open_direct(folder / plan.name) if plan.size >= DIRECT_BYTES and not window % PAGE else None
-        self.sha = hashlib.sha256() if digests else None
-        self.turn = 0
-        self.left = self.windows = -(-plan.size // window)
-        self._ends = [part.end for part in plan.parts]
-        for part in plan.parts:
-            if isinstance(part, Rewritten) and part.end > part.start:
-                part.tensor.windows = (part.end - 1) // window - part.start // window + 1
-
-    def touching(self, low: int, high: int) -> list[Part]:
-        """Give the parts that hold bytes of [low, high)."""
-        first = bisect.bisect_right(self._ends, low)
-        found: list[Part] = []
-        for part in self.plan.parts[first:]:
-            if part.start >= high:
-                break
-            if part.end > part.start:
-                found.append(part)
-        return found
-
-    def fill(self, part: Part, window: memoryview, low: int, scratch: Scratch) -> None:
-        """Put the bytes of a part that belong to a window, which begins at ``low``, into it."""
-        start, end = max(low, part.start), min(low + len(window), part.end)
-        into = window[start - low : end - low]
-        if isinstance(part, Literal):
-            into[:] = part.data[start - part.start : end - part.start]
-        elif isinstance(part, Verbatim):
-            self._read(into, part.source_start + start - part.start)
-        else:
-            self._rewrite(part, into, start, scratch)
-
-    def close(self) -> None:
-        os.close(self.source)
-        os.close(self.target)
-        if self.direct is not None:
-            os.close(self.direct)
-
-    def write(self, buffer: memoryview, size: int, offset: int) -> None:
-        """Write the first bytes of an aligned buffer, past the page cache where that is possible.
-
-        The last window is written whole pages long, and the file is cut to its size at the end.
-        """
-        if self.direct is not None:
-            try:
-                _write(self.direct, buffer[: -(-size // PAGE) * PAGE], offset)
-            except OSError as fault:
-                if fault.errno != errno.EINVAL:
-                    raise
-            else:
-                return
-        _write(self.target, buffer[:size], offset)
-
-    def settle(self) -> None:
-        """Bring the whole file to the disk."""
-        os.ftruncate(self.target, self.plan.size)
-        os.fsync(self.target)
-
-    def _rewrite(self, part: Rewritten, into: memoryview, start: int, scratch: Scratch) -> None:
-        """Rewrite the elements under some output bytes; an element may lie across a window's edge."""
-        size = FLOATS[part.tensor.target_dtype].itemsize
-        end = start + len(into)
-
-        def put(first: int, values: Array) -> None:
-            data = values.view(np.uint8).data
-            at = part.start + first * size
-            skip = max(0, start - at)
-            stop = min(len(data), end - at)
-            into[at + skip - start : at + stop - start] = data[skip:stop]
-
-        first, last = (start - part.start) // size, -(-(end - part.start) // size)
-        part.tensor.render(first, last, self.source, scratch, put)
-
-    def _read(self, into: memoryview, offset: int) -> None:
-        at = 0
-        while at < len(into):
-            count = os.preadv(self.source, [into[at:]], offset + at)
-            if count == 0:
-                raise IntegrityError(
-                    f"{self.plan.source} is shorter than it was", where=str(self.plan.source), remedy="fetch it again"
-                )
-            at += count
 
 
 class _Crew:
     """The threads that write all windows, in file order."""
 
-    def __init__(self, files: Sequence[_OpenFile]) -> None:
+    def __init__(self, files: Sequence[OutputFile]) -> None:
         self._jobs = [(file, number) for file in files for number in range(file.windows)]
         self._next = 0
         self._lock = threading.Condition()
@@ -219,16 +60,11 @@ class _Crew:
             self.fault = self.fault or fault
             self._lock.notify_all()
 
-    def _window(self, file: _OpenFile, number: int, buffer: memoryview, scratch: Scratch) -> None:
+    def _window(self, file: OutputFile, number: int, buffer: memoryview, scratch: Scratch) -> None:
         low = number * file.window
         high = min(low + file.window, file.plan.size)
         parts = file.touching(low, high)
-        if not (
-            file.sha is None
-            and file.direct is None
-            and len(parts) == 1
-            and _copied_by_kernel(file, parts[0], low, high)
-        ):
+        if not file.copied_by_kernel(parts, low, high):
             view = buffer[: high - low]
             for part in parts:
                 file.fill(part, view, low, scratch)
@@ -245,7 +81,7 @@ class _Crew:
         if last:
             file.settle()
 
-    def _hash(self, file: _OpenFile, number: int, view: memoryview) -> None:
+    def _hash(self, file: OutputFile, number: int, view: memoryview) -> None:
         """Feed a window to the digest when its turn has come; windows are taken in order, so the wait ends."""
         assert file.sha is not None
         with self._lock:
@@ -284,11 +120,11 @@ def write_files(
         RshubError: Whatever a part refuses.
         OSError: When a file cannot be written.
     """
-    files: list[_OpenFile] = []
+    files: list[OutputFile] = []
     total = sum(plan.size for plan in plans)
     try:
         for plan in plans:
-            files.append(_OpenFile(plan, folder, window, digests=digests))  # noqa: PERF401 - all that opened are closed
+            files.append(OutputFile(plan, folder, window, digests=digests))  # noqa: PERF401 - all that opened are closed
         crew = _Crew(files)
         count = workers or min(MAX_WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
         threads = [threading.Thread(target=crew.work, name=f"rshub-window-{number}") for number in range(count)]
@@ -324,33 +160,3 @@ def _wait(
                 progress(told, total)
     if progress is not None and crew.fault is None and told != total:
         progress(total, total)
-
-
-def _open_direct(path: Path) -> int | None:
-    """Open a file for writing past the page cache, where the file system can."""
-    if not hasattr(os, "O_DIRECT"):
-        return None
-    with contextlib.suppress(OSError):
-        return os.open(path, os.O_WRONLY | os.O_DIRECT)
-    return None
-
-
-def _write(target: int, view: memoryview, offset: int) -> None:
-    at = 0
-    while at < len(view):
-        at += os.pwrite(target, view[at:], offset + at)
-
-
-def _copied_by_kernel(file: _OpenFile, part: Part, low: int, high: int) -> bool:
-    """Copy a window inside the operating system; False when it cannot."""
-    if not isinstance(part, Verbatim) or not hasattr(os, "copy_file_range"):
-        return False
-    with contextlib.suppress(OSError):
-        while low < high:
-            offset = part.source_start + low - part.start
-            count = os.copy_file_range(file.source, file.target, high - low, offset, low)
-            if count == 0:
-                return False
-            low += count
-        return True
-    return False

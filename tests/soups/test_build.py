@@ -425,18 +425,18 @@ def test_a_compose_that_is_killed_leaves_nothing_under_the_name(tiny, tmp_path, 
         from pathlib import Path
         from rshub.soups.build_checkpoint import write_checkpoint
         from rshub.soups.plan import Term, plan_soup
-        from rshub.tensors import windows
+        from rshub.tensors import output_file
         from rshub.tensors.checkpoint import Checkpoint
         from rshub.tensors.writer import fresh_folder
         base, adapter, out, after = sys.argv[1:]
         calls = []
-        write = windows._write
+        write = output_file._write
         def dying(target, view, offset):
             write(target, view, offset)
             calls.append(1)
             if len(calls) >= int(after):
                 os.kill(os.getpid(), signal.SIGKILL)
-        windows._write = dying
+        output_file._write = dying
         terms = [Term(label="a", folder=Path(adapter), coefficient=1.0)]
         plan = plan_soup(base=Checkpoint.open(Path(base)), terms=terms)
         with fresh_folder(Path(out)) as staging:

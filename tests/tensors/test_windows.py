@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from rshub.errors import IntegrityError
-from rshub.tensors import windows
-from rshub.tensors.windows import FilePlan, Literal, Verbatim, write_files
+from rshub.tensors import output_file
+from rshub.tensors.parts import FilePlan, Literal, Verbatim
+from rshub.tensors.windows import write_files
 
 DATA = np.random.default_rng(0).integers(0, 256, 50_001, dtype=np.uint8).tobytes()
 
@@ -46,9 +47,9 @@ def test_parts_come_out_in_order(tmp_path, window, workers, digests):
 @pytest.mark.parametrize("digests", [True, False])
 @pytest.mark.parametrize("fails", [True, False])
 def test_the_way_past_the_page_cache_writes_the_same(tmp_path, monkeypatch, digests, fails):
-    monkeypatch.setattr(windows, "DIRECT_BYTES", 0)
+    monkeypatch.setattr(output_file, "DIRECT_BYTES", 0)
     if fails:  # a file system that opens such a file and then refuses to write it
-        real = windows._write
+        real = output_file._write
 
         def refuse(target, view, offset):
             if target in direct:
@@ -56,15 +57,15 @@ def test_the_way_past_the_page_cache_writes_the_same(tmp_path, monkeypatch, dige
             real(target, view, offset)
 
         direct = set()
-        opened = windows._open_direct
+        opened = output_file._open_direct
 
         def note(path):
             handle = opened(path)
             direct.add(handle)
             return handle
 
-        monkeypatch.setattr(windows, "_open_direct", note)
-        monkeypatch.setattr(windows, "_write", refuse)
+        monkeypatch.setattr(output_file, "_open_direct", note)
+        monkeypatch.setattr(output_file, "_write", refuse)
     made, want = plan(tmp_path)
     (tmp_path / "to").mkdir()
     write_files([made], tmp_path / "to", window=8192, workers=2, digests=digests)

@@ -1,0 +1,65 @@
+"""What an output file is made of: literal bytes, ranges of a source file, and tensors that are rewritten.
+
+Parts follow one another without a hole. Nothing here reads or writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rshub.formats.header import span_bytes
+from rshub.tensors.kernels import TensorRewrite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Literal:
+    """Bytes that are known: a header."""
+
+    start: int
+    data: bytes
+
+    @property
+    def end(self) -> int:
+        """One past the last byte in the output."""
+        return self.start + len(self.data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verbatim:
+    """A byte range that is copied from the source file, beginning at ``source_start``."""
+
+    start: int
+    end: int
+    source_start: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewritten:
+    """A tensor that is changed or cast; it begins at ``start`` in the output."""
+
+    start: int
+    tensor: TensorRewrite
+
+    @property
+    def end(self) -> int:
+        """One past the last byte in the output."""
+        return self.start + span_bytes(self.tensor.target_dtype, (self.tensor.rows, self.tensor.columns))
+
+
+Part = Literal | Verbatim | Rewritten
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilePlan:
+    """An output file: its parts in order, without a hole, and the file that they come from."""
+
+    name: str
+    source: Path
+    parts: Sequence[Part]
+
+    @property
+    def size(self) -> int:
+        """The size of the output (bytes)."""
+        return self.parts[-1].end if self.parts else 0
