@@ -55,7 +55,7 @@ CREATE INDEX repo_objects_by_oid ON repo_objects (oid);
 CREATE TABLE discussions (
     key TEXT NOT NULL REFERENCES repos (key) ON DELETE CASCADE, num INTEGER NOT NULL, title TEXT NOT NULL,
     author TEXT NOT NULL, created_at TEXT NOT NULL, status TEXT NOT NULL, is_pull_request INTEGER NOT NULL,
-    base TEXT, merge_commit TEXT, PRIMARY KEY (key, num)
+    target TEXT, base TEXT, merge_commit TEXT, PRIMARY KEY (key, num)
 ) STRICT;
 CREATE TABLE events (
     serial INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, key TEXT NOT NULL, num INTEGER NOT NULL,

@@ -23,16 +23,21 @@ _HIDDEN = "This comment has been hidden"
 
 @dataclass(frozen=True, kw_only=True)
 class Discussion:
-    """One discussion; a pull request has the commit it began at, and once merged the commit that did it."""
+    """One discussion; a pull request has a target branch, the commit it began at, and once merged the one that did it."""
 
     num: int
     title: str
     author: str
     created_at: str
     status: Status
-    is_pull_request: bool
+    target: str | None
     base: str | None
     merge_commit: str | None
+
+    @property
+    def is_pull_request(self) -> bool:
+        """Whether it proposes a change."""
+        return self.target is not None
 
 
 class Discussions:
@@ -50,15 +55,16 @@ class Discussions:
         description: str,
         author: str,
         status: Status,
+        target: str | None = None,
         base: str | None = None,
     ) -> int:
-        """Record a new discussion, a pull request when it has a base, and return its number."""
+        """Record a new discussion, a pull request when it has a target, and return its number."""
         num: int = connection.execute(
             "SELECT coalesce(max(num), 0) + 1 FROM discussions WHERE key = ?", (key,)
         ).fetchone()[0]
         connection.execute(
-            "INSERT INTO discussions VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
-            (key, num, checked_title(title), author, clock.now(), status, base is not None, base),
+            "INSERT INTO discussions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+            (key, num, checked_title(title), author, clock.now(), status, target is not None, target, base),
         )
         self.record(connection, key, num, kind="comment", author=author, data=comment_data(description, author))
         return num
@@ -217,7 +223,7 @@ def _discussion(row: sqlite3.Row) -> Discussion:
         author=row["author"],
         created_at=row["created_at"],
         status=row["status"],
-        is_pull_request=bool(row["is_pull_request"]),
+        target=row["target"],
         base=row["base"],
         merge_commit=row["merge_commit"],
     )

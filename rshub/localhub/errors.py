@@ -54,7 +54,7 @@ def repo_not_found(*, anonymous: bool) -> Refusal:
     """The repository does not exist or may not be known to this caller: the two must look the same."""
     if anonymous:
         return Refusal(401, "Repository not found, or it is private: pass a token.", code="RepoNotFound")
-    return Refusal(404, "Repository not found.", code="RepoNotFound")
+    return Refusal(404, "Repository not found", code="RepoNotFound")
 
 
 def revision_not_found(revision: str) -> Refusal:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -195,29 +195,39 @@ class Hub:
             commits.read_lines(chunks), store, lambda oid: self.usable_object(repo, identity, oid)
         )
 
-    def advance(self, repo: HubRepo, store: GitStore, ref: str, old: str, new: str) -> None:
+    def advance(
+        self,
+        repo: HubRepo,
+        store: GitStore,
+        ref: str,
+        old: str,
+        new: str,
+        *,
+        alongside: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> None:
         """Move a ref, and with the main branch the index; the caller holds the repository's lock.
 
+        Args:
+            repo: The repository.
+            store: Its git side.
+            ref: Full name.
+            old: Where the caller saw it.
+            new: Where it goes.
+            alongside: Further writes of the same transaction.
+
         Raises:
-            Refusal: 412, the ref is not at `old`.
+            Refusal: 412, the ref is not at `old`; 404, the repository was deleted meanwhile.
         """
-        if ref != MAIN:
-            store.move_ref(ref, old, new)
-            return
-        known = self.index.facts(repo.key)
-        facts = facts_at(store, new, repo.kind, self.objects, known.files if known else ())
+        facts = None
+        if ref == MAIN:
+            known = self.index.facts(repo.key)
+            facts = facts_at(store, new, repo.kind, self.objects, known.files if known else ())
         with self.database.writing() as connection:
-            self.store_head(connection, repo, facts)
+            if facts is not None and not self.index.store(connection, repo.key, facts, clock.now()):
+                raise repo_not_found(anonymous=False)
+            if alongside is not None:
+                alongside(connection)
             store.move_ref(ref, old, new)
-
-    def store_head(self, connection: sqlite3.Connection, repo: HubRepo, facts: Facts) -> None:
-        """Write the index row of a new head in the caller's transaction.
-
-        Raises:
-            Refusal: 404, the repository was deleted meanwhile.
-        """
-        if not self.index.store(connection, repo.key, facts, clock.now()):
-            raise repo_not_found(anonymous=False)
 
 
 def is_commit(commit: str, named: str) -> bool:

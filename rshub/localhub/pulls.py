@@ -1,7 +1,7 @@
 """Pull requests: a discussion record and the ref `refs/pr/N` that belongs to it.
 
 They live in the repository that they want to change, so who cannot write to it can still propose. A merge puts one
-commit on the main branch, which stays linear.
+commit on the branch that was meant, which stays linear.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from collections.abc import Iterable
 from rshub.localhub import access, commits, merging
 from rshub.localhub.accounts import Identity
 from rshub.localhub.discussions import Discussion, Status, comment_data
-from rshub.localhub.errors import Refusal, bad_request, revision_not_found
-from rshub.localhub.facts import facts_at
+from rshub.localhub.errors import bad_request, revision_not_found
 from rshub.localhub.hub import Hub
 from rshub.localhub.repos import HubRepo
 from rshub.localhub.store import MAIN
@@ -51,7 +50,17 @@ def open_empty(hub: Hub, repo: HubRepo, *, author: str, title: str, description:
     """Open a draft pull request that changes nothing yet, and return its number."""
     with hub.changing(repo) as store:
         head, _ = store.resolve("main")
-        return _open(hub, repo, head, head, author=author, title=title, description=description, status="draft")
+        return _open(
+            hub,
+            repo,
+            head,
+            head,
+            target=MAIN,
+            author=author,
+            title=title,
+            description=description,
+            status="draft",
+        )
 
 
 def propose(
@@ -66,8 +75,8 @@ def propose(
         request = hub.read_commit(repo, identity, chunks, store)
     with hub.changing(repo) as store:
         head, ref = store.resolve(revision)
-        if ref != MAIN:
-            raise revision_not_found(f"{revision} (pull requests are opened against main)")
+        if ref is None or not ref.startswith("refs/heads/"):
+            raise revision_not_found(f"{revision} (a pull request is opened against a branch)")
         base = store.resolve(request.parent)[0] if request.parent else head
         commit = commits.write(store, request, base, author=author)
         num = _open(
@@ -75,6 +84,7 @@ def propose(
             repo,
             base,
             commit,
+            target=ref,
             author=author,
             title=request.summary,
             description=request.description,
@@ -92,26 +102,25 @@ def record_push(hub: Hub, repo: HubRepo, revision: str, *, author: str, commit: 
 
 
 def merge(hub: Hub, repo: HubRepo, num: int, *, author: str, comment: str | None) -> str:
-    """Merge an open pull request into main as one commit, and return the commit.
+    """Merge an open pull request into its branch as one commit, and return the commit.
 
     Raises:
         Refusal: 400, it is not an open pull request; 409, files conflict.
     """
     with hub.changing(repo) as store:
         discussion = hub.discussions.find(repo.key, num)
-        _require_mergeable(discussion)
+        target = _require_mergeable(discussion)
         theirs, _ = store.resolve(pull_ref(num))
-        ours, _ = store.resolve(MAIN)
+        ours, _ = store.resolve(target)
         tree = merging.merged_tree(store, ours, theirs)
         commit = store.write_commit(tree, [ours], f"{discussion.title} (#{num})", author=author)
-        known = hub.index.facts(repo.key)
-        facts = facts_at(store, commit, repo.kind, hub.objects, known.files if known else ())
-        with hub.database.writing() as connection:
-            hub.store_head(connection, repo, facts)
+
+        def record(connection: sqlite3.Connection) -> None:
             hub.discussions.set_status(connection, repo.key, num, author=author, status="merged", merge_commit=commit)
             if comment:
                 _record_comment(hub, connection, repo, num, author=author, text=comment)
-            store.move_ref(MAIN, ours, commit)
+
+        hub.advance(repo, store, target, ours, commit, alongside=record)
     return commit
 
 
@@ -142,6 +151,7 @@ def _open(
     base: str,
     head: str,
     *,
+    target: str,
     author: str,
     title: str,
     description: str,
@@ -155,6 +165,7 @@ def _open(
             description=description,
             author=author,
             status=status,
+            target=target,
             base=base,
         )
         # The number was never given out before, so a ref that is already there was left by a killed process.
@@ -175,10 +186,11 @@ def _record_comment(
     hub.discussions.record(connection, repo.key, num, kind="comment", author=author, data=data)
 
 
-def _require_mergeable(discussion: Discussion) -> None:
-    if not discussion.is_pull_request:
+def _require_mergeable(discussion: Discussion) -> str:
+    if discussion.target is None:
         raise bad_request("This is a discussion, not a pull request.")
     if discussion.status == "draft":
         raise bad_request("This pull request is a draft: publish it first by setting its status to open.")
     if discussion.status != "open":
-        raise Refusal(400, f"This pull request is {discussion.status}.")
+        raise bad_request(f"This pull request is {discussion.status}.")
+    return discussion.target

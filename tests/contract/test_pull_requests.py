@@ -114,10 +114,18 @@ def test_discussions(alice, bob, api_for, repo):
     assert [item.num for item in alice.get_repo_discussions(repo, author="bob")] == [1]
 
 
-def test_pull_requests_are_against_main(bob, alice, repo):
+def test_a_pull_request_is_against_a_branch(bob, alice, repo):
     alice.create_branch(repo, branch="side")
+    operation = CommitOperationAdd("a.txt", b"1")
+    commit = bob.create_commit(repo, [operation], commit_message="x", create_pr=True, revision="side")
+    num = int(commit.pr_num)
+    assert alice.get_discussion_details(repo, num).target_branch == "refs/heads/side"
+    alice.merge_pull_request(repo, num)
+    assert "a.txt" in alice.list_repo_files(repo, revision="side")
+    assert "a.txt" not in alice.list_repo_files(repo)
+    head = alice.model_info(repo).sha
     with pytest.raises(RevisionNotFoundError):
-        bob.create_commit(repo, [CommitOperationAdd("a", b"1")], commit_message="x", create_pr=True, revision="side")
+        bob.create_commit(repo, [CommitOperationAdd("b.txt", b"1")], commit_message="x", create_pr=True, revision=head)
 
 
 def test_many_discussions_come_in_pages(alice, bob, repo):

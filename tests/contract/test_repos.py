@@ -147,6 +147,24 @@ def test_what_is_missing_is_named_for_what_it_is(alice, repo):
     assert not alice.revision_exists(repo, "absent")
 
 
+def test_ids_without_a_namespace_are_not_found(alice):
+    for call in (alice.model_info, alice.list_repo_refs, alice.list_repo_commits):
+        with pytest.raises(RepositoryNotFoundError):
+            call("bert-base-uncased")
+    assert not alice.revision_exists("bert-base-uncased", "main")
+
+
+def test_what_one_has_and_the_room_it_takes(alice, bob, repo):
+    alice.upload_file(path_or_fileobj=b"12345", path_in_repo="a.txt", repo_id=repo)
+    listed = {item.id: item for item in alice.list_user_repos()}
+    expected = sum(item.size for item in alice.model_info(repo, files_metadata=True).siblings)
+    assert listed[repo].storage == expected
+    assert listed[repo].visibility == "public"
+    assert all(item.id.startswith("soups/") for item in alice.list_user_repos("soups"))
+    with pytest.raises(HfHubHTTPError):
+        list(bob.list_user_repos("soups"))
+
+
 def test_what_the_hub_lacks_is_refused_in_words(alice):
     with pytest.raises(HfHubHTTPError, match="does not offer") as caught:
         alice.create_collection("soups", namespace="alice")

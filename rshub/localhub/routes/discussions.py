@@ -42,12 +42,13 @@ def details(call: Call) -> Response:
     repo, discussion = _discussion(call)
     shown = {**_summary(repo, discussion), "events": call.hub.discussions.events(repo.key, discussion.num)}
     if discussion.is_pull_request:
-        shown["changes"] = {"base": MAIN}
+        shown["changes"] = {"base": discussion.target}
         if discussion.merge_commit is not None:
             shown["changes"]["mergeCommitId"] = discussion.merge_commit
         with call.hub.git(repo) as store:
             theirs, _ = store.resolve(pulls.pull_ref(discussion.num))
-            ours, _ = store.resolve(MAIN)
+            # The branch may be gone by now; what the proposal began at stays.
+            ours = store.ref_target(discussion.target or MAIN) or discussion.base or theirs
             mergeable = discussion.status in {"open", "draft"}
             shown["filesWithConflicts"] = merging.conflicts(store, ours, theirs) if mergeable else []
             if call.flag("diff"):

@@ -31,7 +31,7 @@ def delete_branch(call: Call) -> Response:
     repo, name = call.writable_repo(), call.param("branch")
     ref = require_branch_name(name)
     if ref == MAIN:
-        raise Refusal(403, "The main branch cannot be deleted.")
+        raise Refusal(403, f"Cannot delete {MAIN}")
     with call.hub.changing(repo) as store:
         if store.ref_target(ref) is None:
             raise revision_not_found(name)
@@ -69,8 +69,7 @@ def _require_free(existing: str | None, ref: str) -> None:
     if len(ref) > _LONGEST_NAME:
         raise bad_request(f"A reference name has at most {_LONGEST_NAME} characters.")
     if existing is not None:
-        kind = "Tag" if ref.startswith("refs/tags/") else "Branch"
-        raise Refusal(409, f"{kind} reference exists already: {ref}")
+        raise Refusal(409, f"Reference {ref} already exists")
 
 
 ROUTES = [

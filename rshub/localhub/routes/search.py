@@ -7,11 +7,13 @@ from typing import Any
 
 from starlette.responses import Response
 
+from rshub.localhub import access
 from rshub.localhub.cards import strings
 from rshub.localhub.errors import bad_request, not_offered
 from rshub.localhub.exchange import API_REPO, Call, json_response, route
 from rshub.localhub.facts import Facts
 from rshub.localhub.index import LARGEST_PAGE, Search
+from rshub.localhub.names import KINDS
 from rshub.localhub.repos import HubRepo
 
 _BRIEF = ("createdAt", "private", "downloads", "likes", "tags", "pipeline_tag", "library_name", "trendingScore", "sdk")
@@ -76,6 +78,37 @@ def info(call: Call) -> Response:
         # Nothing is scanned here, and saying so beats a green tick.
         described["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}
     return json_response(described)
+
+
+def own_repositories(call: Call) -> Response:
+    """Everything in a namespace that the caller may write to, of every kind, with the bytes that it takes."""
+    user = access.require_token(call.identity)
+    namespace = call.param("namespace") if call.has_param("namespace") else user
+    access.require_namespace(call.identity, namespace)
+    rows = []
+    for kind in KINDS:
+        cursor: str | None = None
+        while True:
+            search = Search(kind=kind, author=namespace, cursor=cursor)
+            page = call.hub.index.search(search, call.identity, with_files=False)
+            rows += page.rows
+            cursor = page.cursor
+            if cursor is None:
+                break
+    total = sum(facts.described["usedStorage"] for _, facts in rows) or 1
+    return json_response(
+        [
+            {
+                "id": repo.id,
+                "type": repo.kind,
+                "updatedAt": repo.modified_at,
+                "visibility": "private" if repo.private else "public",
+                "storage": facts.described["usedStorage"],
+                "storagePercent": 100 * facts.described["usedStorage"] / total,
+            }
+            for repo, facts in rows
+        ]
+    )
 
 
 def _expand(call: Call) -> list[str]:
@@ -151,6 +184,8 @@ _PROPERTIES = frozenset(
 )
 
 ROUTES = [
+    route("/api/settings/repositories", own_repositories, "GET"),
+    route("/api/organizations/{namespace}/settings/repositories", own_repositories, "GET"),
     route("/api/{kind:repokind}", listing, "GET"),
     route(API_REPO, info, "GET"),
     route(API_REPO + "/revision/{revision}", info, "GET"),

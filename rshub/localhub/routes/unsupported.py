@@ -7,6 +7,11 @@ from starlette.responses import Response
 from rshub.localhub.errors import Refusal, not_offered, repo_not_found
 from rshub.localhub.exchange import Call, route
 
+# What follows a repository's id: when it follows a single name, that name is an id without a namespace.
+_PARTS_OF_A_REPO = frozenset({
+    "branch", "commit", "commits", "discussions", "like", "likers", "preupload", "refs", "revision", "tag", "tree",
+})  # fmt: skip
+_KINDS = frozenset({"models", "datasets", "spaces"})
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -17,6 +22,9 @@ def one_part_id(call: Call) -> Response:
 
 def not_offered_here(call: Call) -> Response:
     """A call of the real Hub's API that this hub lacks, named in the answer."""
+    parts = call.raw_path.split("/")
+    if len(parts) > 4 and parts[2] in _KINDS and parts[4] in _PARTS_OF_A_REPO:
+        raise repo_not_found(anonymous=call.identity.anonymous)
     raise not_offered(f"{call.method} {call.raw_path[:200]}")
 
 
