@@ -23,7 +23,7 @@ _HIDDEN = "This comment has been hidden"
 
 @dataclass(frozen=True, kw_only=True)
 class Discussion:
-    """One discussion; a pull request has a target branch, the commit it began at, and once merged the one that did it."""
+    """One discussion; a pull request also has a target branch, the commit it began at and, once merged, the merge."""
 
     num: int
     title: str

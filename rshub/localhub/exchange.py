@@ -24,15 +24,13 @@ from starlette.routing import Route
 
 from rshub.localhub import access, accounts
 from rshub.localhub.accounts import ANONYMOUS, Identity
+from rshub.localhub.bodies import check_announced, drain, receive, small_body
 from rshub.localhub.errors import Refusal, bad_request
 from rshub.localhub.hub import Hub
 from rshub.localhub.names import RepoKind, check_kind
 from rshub.localhub.objects import Incoming
 from rshub.localhub.repos import HubRepo
 
-SMALL_BODY = 4 * 1024 * 1024  # bytes; a preupload of 256 files, samples included, needs about 0.3 MB
-_BLOCK = 1 << 20
-_DRAINED = 128 * 1024 * 1024  # bytes
 _HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _TRUE = frozenset({"true", "1", "yes"})
 
@@ -218,7 +216,7 @@ def route(path: str, handler: Handler, *methods: str) -> Route:
     """A route whose request has a small body or none."""
 
     async def endpoint(request: Request) -> Response:
-        body = await _small_body(request)
+        body = await small_body(request)
         return await run_in_threadpool(handler, Call(request.app.state.hub, request, body))
 
     return Route(path, endpoint, methods=list(methods), include_in_schema=False)
@@ -237,57 +235,15 @@ def upload_route(
         call = Call(hub, request)
         try:
             limit = await run_in_threadpool(authorise, call)
-            _check_announced(request, limit)
+            check_announced(request, limit)
         except Refusal:
-            await _drain(request)
+            await drain(request)
             raise
         with hub.objects.incoming(limit=limit) as incoming:
-            await _receive(request, incoming)
+            await receive(request, incoming)
             return await run_in_threadpool(handler, call, incoming)
 
     return Route(path, endpoint, methods=list(methods), include_in_schema=False)
-
-
-def _check_announced(request: Request, limit: int) -> None:
-    announced = request.headers.get("content-length", "0")
-    if not announced.isdigit() or len(announced) > 18:
-        raise bad_request("The Content-Length header is malformed.")
-    if int(announced) > limit:
-        raise Refusal(413, f"The body is larger than {limit} bytes.")
-
-
-async def _small_body(request: Request) -> bytes:
-    try:
-        _check_announced(request, SMALL_BODY)
-    except Refusal:
-        await _drain(request)
-        raise
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > SMALL_BODY:  # only without a Content-Length
-            raise Refusal(413, f"The body is larger than {SMALL_BODY} bytes.")
-    return bytes(body)
-
-
-async def _receive(request: Request, incoming: Incoming) -> None:
-    """Write the body to disk in blocks, off the event loop."""
-    block = bytearray()
-    async for chunk in request.stream():
-        block += chunk
-        if len(block) >= _BLOCK:
-            await run_in_threadpool(incoming.write, block)
-            block = bytearray()
-    await run_in_threadpool(incoming.write, block)
-
-
-async def _drain(request: Request) -> None:
-    """Read on a little after refusing, so that a client that is still sending gets to read the answer."""
-    announced = request.headers.get("content-length", "")
-    if request.headers.get("expect") or not announced.isdigit() or int(announced) > _DRAINED:
-        return
-    async for _ in request.stream():
-        pass
 
 
 def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -42,17 +42,6 @@ class Entry:
     size: int = 0
     pointer: Pointer | None = None
     blob_size: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class CommitInfo:
-    """What the history shows of a commit."""
-
-    id: str
-    title: str
-    body: str
-    author: str
-    time: int
 
 
 class GitStore:
@@ -226,24 +215,9 @@ class GitStore:
                     pending.append((f"{prefix}{name}/", child))
         return sorted(listed)
 
-    def history(self, commit: str) -> Iterator[CommitInfo]:
-        """Yield a commit and its ancestors, children before parents."""
-        for step in self._repo.get_walker([commit.encode()], order="topo"):
-            yield self._describe(step.commit)
-
-    def commit_info(self, commit: str) -> CommitInfo:
-        """Describe one commit."""
-        return self._describe(self._repo[commit.encode()])
-
     def parents(self, commit: str) -> list[str]:
         """Return the parent commits."""
         return [parent.decode() for parent in self._repo[commit.encode()].parents]
-
-    @staticmethod
-    def _describe(commit: Commit) -> CommitInfo:
-        title, _, body = commit.message.decode("utf-8", "replace").partition("\n")
-        author = commit.author.decode("utf-8", "replace").rpartition(" <")[0]
-        return CommitInfo(id=commit.id.decode(), title=title, body=body.strip(), author=author, time=commit.commit_time)
 
     # --- writing --------------------------------------------------------------------------------------------------
 
@@ -304,19 +278,3 @@ def unlock(path: Path) -> None:
 
 def _person(author: str) -> bytes:
     return f"{author} <{author}@users.noreply.localhub>".encode()
-
-
-def last_commits(store: GitStore, commit: str, paths: Iterable[str]) -> dict[str, CommitInfo]:
-    """Return for each path the commit that last changed it, walking back only as far as needed."""
-    wanted = {path: store.lookup(commit, path) for path in paths}
-    found: dict[str, CommitInfo] = {}
-    while wanted:
-        parents = store.parents(commit)
-        info = store.commit_info(commit)
-        for path, here in list(wanted.items()):
-            if not parents or store.lookup(parents[0], path) != here:
-                found[path] = info
-                del wanted[path]
-        if parents:
-            commit = parents[0]
-    return found

@@ -8,7 +8,8 @@ import pytest
 from rshub.localhub import merging
 from rshub.localhub.edits import TreeEdit
 from rshub.localhub.errors import Refusal
-from rshub.localhub.store import MAIN, GitStore, last_commits
+from rshub.localhub.history import last_commits
+from rshub.localhub.store import MAIN, GitStore
 
 
 @pytest.fixture

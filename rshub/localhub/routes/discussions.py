@@ -135,7 +135,7 @@ def change_comment(call: Call) -> Response:
 
 def _discussion(call: Call) -> tuple[HubRepo, Discussion]:
     repo, num = call.repo(), call.param("num")
-    if not num.isascii() or not num.isdigit() or len(num) > 9:
+    if not num.isascii() or not num.isdecimal() or len(num) > 9:
         raise Refusal(404, "A discussion has a number.")
     return repo, call.hub.discussions.find(repo.key, int(num))
 

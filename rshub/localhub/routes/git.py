@@ -13,8 +13,9 @@ from dulwich.web import HTTPGitApplication
 from starlette.responses import Response, StreamingResponse
 
 from rshub.localhub import access
+from rshub.localhub.bodies import SMALL_BODY
 from rshub.localhub.errors import Refusal, bad_request
-from rshub.localhub.exchange import PAGE_REPOS, SMALL_BODY, Call, route
+from rshub.localhub.exchange import PAGE_REPOS, Call, route
 
 _KEPT_IN_MEMORY = 4 * 1024 * 1024
 

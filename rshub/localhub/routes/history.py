@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from rshub.localhub import clock
 from rshub.localhub.exchange import API_REPO, Call, json_response, route
+from rshub.localhub.history import commits_before
 
 _PAGE = 50
 _LARGEST_PAGE = 1000
@@ -38,7 +39,7 @@ def commits(call: Call) -> Response:
     formatted = "formatted" in call.values("expand")
     with call.hub.git(repo) as store:
         sha, _ = store.resolve(call.param("revision"))
-        found = list(islice(store.history(sha), start, start + size + 1))
+        found = list(islice(commits_before(store, sha), start, start + size + 1))
     body = []
     for commit in found[:size]:
         row: dict[str, Any] = {

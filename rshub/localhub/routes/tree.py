@@ -11,7 +11,8 @@ from starlette.responses import Response
 from rshub.localhub import clock
 from rshub.localhub.errors import bad_request
 from rshub.localhub.exchange import API_REPO, Call, json_response, route
-from rshub.localhub.store import CommitInfo, Entry, GitStore, last_commits
+from rshub.localhub.history import CommitInfo, last_commits
+from rshub.localhub.store import Entry, GitStore
 
 _PAGE = 1000
 _EXPANDED_PAGE = 50  # the last commit of each entry is looked for in the history
