@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from rshub.errors import IntegrityError, NotFound
+from rshub.errors import IntegrityError
 from rshub.formats.address import RepoAddress, parse_address
-from rshub.formats.canonical import digest, load_json, sha256
+from rshub.formats.canonical import digest, sha256
 from rshub.formats.header import header_length
 from rshub.hub.client import Hub
-from rshub.tensors.checkpoint import INDEX_SUFFIX, SINGLE_FILES, Checkpoint
+from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.file_digest import file_digest
+from rshub.tensors.model_config import CONFIG, config_digest, parse_config
+from rshub.tensors.weight_files import weight_files
 from rshub.types import CommitSha, Digest, RepoId
 
 TOKENIZER_FILES = (
@@ -28,7 +29,6 @@ TOKENIZER_FILES = (
     "vocab.json",
     "vocab.txt",
 )
-_CONFIG_NOISE = ("transformers_version", "_name_or_path", "dtype", "torch_dtype")
 _SMALL = 64 * 1024 * 1024
 
 
@@ -46,56 +46,6 @@ class BaseIdentity:
     def __str__(self) -> str:
         """Name the base for a person."""
         return self.path or f"{self.repo_id}@{(self.revision or '')[:8]}"
-
-
-def weight_files(names: Collection[str], read_index: Callable[[str], bytes], *, source: str) -> tuple[str, ...]:
-    """Choose the weight files of a base among its file names: a whole file first, else those that its index names.
-
-    Raises:
-        IntegrityError: There are pickles only, or the index names files that are not there.
-        NotFound: There are no weights at all.
-    """
-    for single in SINGLE_FILES:
-        if single in names:
-            return (single,)
-    indices = sorted(name for name in names if name.endswith(INDEX_SUFFIX) and "/" not in name)
-    if len(indices) == 1:
-        index = load_json(read_index(indices[0]), source=f"{source}/{indices[0]}", error=IntegrityError)
-        return _shards(index, names, source)
-    tops = sorted(name for name in names if name.endswith(".safetensors") and "/" not in name)
-    if len(tops) == 1:
-        return (tops[0],)
-    if tops:
-        raise NotFound(
-            f"{source}: {len(tops)} safetensors files and not one index that says which make the model",
-            where=source,
-            remedy="check that this is the base model",
-        )
-    if any(name.endswith((".bin", ".pt", ".pth", ".ckpt")) for name in names):
-        raise IntegrityError(
-            f"{source}: the weights are pickles only, which are never opened",
-            where=source,
-            remedy="ask for a safetensors version of this base",
-        )
-    raise NotFound(f"{source}: no safetensors weights", where=source, remedy="check that this is the base model")
-
-
-def _shards(index: Mapping[str, Any], names: Collection[str], source: str) -> tuple[str, ...]:
-    weight_map = index.get("weight_map")
-    shards = set(weight_map.values()) if isinstance(weight_map, dict) and weight_map else set()
-    missing = sorted(str(shard) for shard in shards if shard not in names or not str(shard).endswith(".safetensors"))
-    if missing or not shards:
-        raise IntegrityError(
-            f"{source}: the index names {missing[0] if missing else 'no file'}, which is not there",
-            where=source,
-            remedy="fetch or upload the whole checkpoint",
-        )
-    return tuple(sorted(shards))
-
-
-def config_digest(config: Mapping[str, Any]) -> Digest:
-    """Take the digest of a model's config without the fields that say nothing of the model."""
-    return digest({key: value for key, value in config.items() if key not in _CONFIG_NOISE})
 
 
 def identify_base(base: str, hub: Hub) -> BaseIdentity:
@@ -117,7 +67,7 @@ def _on_hub(address: RepoAddress, hub: Hub) -> BaseIdentity:
     def read(name: str) -> bytes:
         return hub.read(info.repo_id, name, commit=info.commit, max_bytes=_SMALL)
 
-    for name in weight_files(info.files, read, source=source):
+    for name in weight_files(info.files, read, source=source).shards:
         known = info.files[name].sha256
         if known is None:
             raise IntegrityError(f"{source}/{name}: the hub does not know its sha256", where=f"{source}/{name}")
@@ -126,34 +76,25 @@ def _on_hub(address: RepoAddress, hub: Hub) -> BaseIdentity:
     def sha_of(name: str) -> Digest:
         return info.files[name].sha256 or sha256(read(name))
 
-    config = read("config.json") if "config.json" in info.files else None
+    config = parse_config(read(CONFIG), source=f"{source}/{CONFIG}") if CONFIG in info.files else None
     return BaseIdentity(
         repo_id=info.repo_id,
         revision=info.commit,
         files=files,
-        config_digest=_config_bytes_digest(config, source),
+        config_digest=None if config is None else config_digest(config),
         tokenizer_digest=_tokenizer_digest(info.files, sha_of),
     )
 
 
 def _in_folder(folder: Path) -> BaseIdentity:
-    if not folder.is_dir():
-        raise NotFound(f"{folder}: no such folder", where=str(folder), remedy="check the path of --base")
+    checkpoint = Checkpoint.open(folder)
     names = [path.name for path in folder.iterdir() if path.is_file()]
-    weights = weight_files(names, lambda name: (folder / name).read_bytes(), source=str(folder))
-    config = (folder / "config.json").read_bytes() if "config.json" in names else None
     return BaseIdentity(
         path=str(folder),
-        files={name: file_digest(folder / name) for name in weights},
-        config_digest=_config_bytes_digest(config, str(folder)),
+        files={name: file_digest(folder / name) for name in checkpoint.shards},
+        config_digest=config_digest(checkpoint.config) if CONFIG in names else None,
         tokenizer_digest=_tokenizer_digest(names, lambda name: file_digest(folder / name)),
     )
-
-
-def _config_bytes_digest(config: bytes | None, source: str) -> Digest | None:
-    if config is None:
-        return None
-    return config_digest(load_json(config, source=f"{source}/config.json", error=IntegrityError))
 
 
 def _tokenizer_digest(names: Collection[str], sha_of: Callable[[str], Digest]) -> Digest | None:
@@ -174,9 +115,9 @@ def read_layout(identity: BaseIdentity, hub: Hub) -> Checkpoint:
         size = info.files[name].size
         headers[name] = (_header(hub, repo_id, name, commit, size), size)
     config = None
-    if "config.json" in info.files:
-        data = hub.read(repo_id, "config.json", commit=commit, max_bytes=_SMALL)
-        config = load_json(data, source=f"{repo_id}/config.json", error=IntegrityError)
+    if CONFIG in info.files:
+        data = hub.read(repo_id, CONFIG, commit=commit, max_bytes=_SMALL)
+        config = parse_config(data, source=f"{repo_id}/{CONFIG}")
     return Checkpoint.from_headers(headers, config=config, source=str(identity))
 
 

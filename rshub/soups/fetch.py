@@ -13,8 +13,8 @@ from rshub.hub.client import Hub
 from rshub.soups.lock import Pin
 from rshub.soups.pin import ADAPTER_FILES
 from rshub.soups.side_files import is_side_file
-from rshub.tensors.checkpoint import INDEX_SUFFIX
 from rshub.tensors.file_digest import file_digest
+from rshub.tensors.weight_files import INDEX_SUFFIX, SINGLE_FILES
 from rshub.types import CommitSha, RepoId
 
 
@@ -43,7 +43,8 @@ def fetch_base(base: Pin, hub: Hub, *, afresh: bool = False) -> Iterator[Path]:
         return
     repo_id, commit = _repo(base)
     there = hub.info(repo_id, commit).files
-    index = next((name for name in there if name.endswith(INDEX_SUFFIX) and "/" not in name), None)
+    indices = [name for name in there if name.endswith(INDEX_SUFFIX) and "/" not in name]
+    index = next(iter(indices), None) if not set(SINGLE_FILES) & set(base.files) else None
     names = [*base.files, *(name for name in there if is_side_file(name, index=index))]
     source = hub.download(repo_id, names, commit=commit)
     with tempfile.TemporaryDirectory(prefix="rshub-base-") as view:

@@ -14,7 +14,8 @@ from typing import Any
 from rshub.errors import IntegrityError, OutputError
 from rshub.formats.canonical import load_json, sha256
 from rshub.soups.plan import ComposePlan
-from rshub.tensors.checkpoint import INDEX_SUFFIX, MAX_CONFIG_BYTES
+from rshub.tensors.model_config import CONFIG
+from rshub.tensors.weight_files import INDEX_SUFFIX, MAX_INDEX_BYTES
 from rshub.types import Digest
 
 KINDS = (".json", ".txt", ".jinja", ".model", ".tiktoken")
@@ -28,7 +29,6 @@ NOT_OURS = (
 )  # fmt: skip
 """Files of these kinds that say something about another artefact."""
 
-CONFIG = "config.json"
 DTYPE_KEYS = ("dtype", "torch_dtype")
 
 
@@ -97,7 +97,7 @@ def _with_dtype(config: Mapping[str, Any], dtype: str) -> bytes:
 
 def _with_total(data: bytes, total: int, name: str) -> bytes:
     """Write the index with another total size."""
-    index = load_json(data, source=name, error=IntegrityError, max_bytes=MAX_CONFIG_BYTES)
+    index = load_json(data, source=name, error=IntegrityError, max_bytes=MAX_INDEX_BYTES)
     metadata = index.get("metadata")
     index["metadata"] = {**(metadata if isinstance(metadata, dict) else {}), "total_size": total}
     return (json.dumps(index, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -6,8 +6,6 @@ for adapters. Pickled weights are never read.
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,15 +15,12 @@ from typing import Any
 import numpy as np
 
 from rshub.errors import IntegrityError, NotFound, RshubError
-from rshub.formats.canonical import load_json
 from rshub.formats.header import TensorSpan, parse_header
 from rshub.tensors.dtypes import Array
-from rshub.tensors.tensor_file import TensorFile, refuse_pickles
+from rshub.tensors.model_config import CONFIG, parse_config
+from rshub.tensors.tensor_file import TensorFile
+from rshub.tensors.weight_files import weight_files
 from rshub.types import TensorName
-
-SINGLE_FILES = ("model.safetensors", "diffusion_pytorch_model.safetensors")
-INDEX_SUFFIX = ".safetensors.index.json"
-MAX_CONFIG_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,19 +53,10 @@ class Checkpoint:
         """
         if not folder.is_dir():
             raise NotFound(f"{folder}: no such folder", where=str(folder), remedy="check the path of the base")
-        index = _index_name(folder)
-        names = _indexed(folder / index) if index else {}
-        shards = tuple(sorted(set(names.values()))) or (_single(folder),)
-        files: dict[str, TensorFile] = {}
-        for shard in shards:
-            if not (folder / shard).is_file():
-                raise IntegrityError(
-                    f"{folder}: the index names {shard}, which is not there",
-                    where=str(folder / shard),
-                    remedy="fetch the whole checkpoint",
-                )
-            files[shard] = TensorFile.open(folder / shard)
-        for name, shard in names.items():
+        there = [path.name for path in folder.iterdir() if path.is_file()]
+        found = weight_files(there, lambda name: (folder / name).read_bytes(), source=str(folder))
+        files = {shard: TensorFile.open(folder / shard) for shard in found.shards}
+        for name, shard in found.placed.items():
             if name not in files[shard].tensors:
                 raise IntegrityError(
                     f"{folder}: the index puts {name} into {shard}, which does not hold it",
@@ -80,12 +66,12 @@ class Checkpoint:
         return cls(
             source=str(folder),
             folder=folder,
-            shards=shards,
-            index=index,
+            shards=found.shards,
+            index=found.index,
             prefixes={shard: file.prefix for shard, file in files.items()},
             sizes={shard: file.size for shard, file in files.items()},
             tensors=_placed({shard: file.tensors for shard, file in files.items()}, str(folder)),
-            config=_config(folder / "config.json"),
+            config=parse_config((folder / CONFIG).read_bytes(), source=str(folder / CONFIG)) if CONFIG in there else {},
         )
 
     @classmethod
@@ -157,68 +143,3 @@ def _placed(spans: Mapping[str, Mapping[TensorName, TensorSpan]], source: str) -
                 )
             tensors[name] = Placed(dtype=span.dtype, shape=span.shape, start=span.start, end=span.end, shard=shard)
     return MappingProxyType(tensors)
-
-
-def _index_name(folder: Path) -> str | None:
-    """Find the index; a whole file under the usual name goes first, as for the libraries that load it."""
-    if any((folder / name).is_file() for name in SINGLE_FILES):
-        return None
-    found = sorted(path.name for path in folder.iterdir() if path.name.endswith(INDEX_SUFFIX))
-    if len(found) > 1:
-        raise IntegrityError(
-            f"{folder}: there is more than one index: {', '.join(found)}",
-            where=str(folder),
-            remedy="keep the one that belongs to the model",
-        )
-    return found[0] if found else None
-
-
-def _indexed(path: Path) -> dict[TensorName, str]:
-    """Read tensor name to shard name out of an index."""
-    weight_map = load_json(path.read_bytes(), source=str(path), error=IntegrityError, max_bytes=MAX_CONFIG_BYTES).get(
-        "weight_map"
-    )
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise IntegrityError(f"{path}: no weight_map", where=str(path), remedy="fetch the index again")
-    for name, shard in weight_map.items():
-        plain = isinstance(shard, str) and shard == Path(shard).name and shard.endswith(".safetensors")
-        if not plain or "\\" in shard:
-            raise IntegrityError(
-                f"{path}: {name} lies in {shard!r}, which is no plain name of a safetensors file",
-                where=name,
-                remedy="fetch the index again",
-            )
-    return {TensorName(name): shard for name, shard in weight_map.items()}
-
-
-def _single(folder: Path) -> str:
-    """Find the one file of a checkpoint without an index."""
-    for name in SINGLE_FILES:
-        if (folder / name).is_file():
-            return name
-    found = sorted(path.name for path in folder.iterdir() if path.suffix == ".safetensors")
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise IntegrityError(
-            f"{folder}: {len(found)} safetensors files and no index that says which belong together",
-            where=str(folder),
-            remedy="add model.safetensors.index.json, or keep one file",
-        )
-    refuse_pickles(folder, "the weights of the base")
-    raise NotFound(f"{folder}: no safetensors weights", where=str(folder), remedy="check the path of the base")
-
-
-def _config(path: Path) -> Mapping[str, Any]:
-    """Read the config; a checkpoint without one has an empty config.
-
-    Some model classes write infinities into theirs, which is no JSON but is read everywhere, so it is read here too.
-    """
-    if not path.is_file():
-        return {}
-    data = path.read_bytes()
-    with contextlib.suppress(ValueError, RecursionError):
-        config = json.loads(data) if len(data) <= MAX_CONFIG_BYTES else None
-        if isinstance(config, dict):
-            return config
-    raise IntegrityError(f"{path}: no JSON object", where=str(path), remedy="fetch the config again")

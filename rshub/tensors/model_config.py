@@ -1,0 +1,38 @@
+"""A model's ``config.json``, read as everybody reads it, and its identity."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rshub.errors import IntegrityError
+from rshub.formats.canonical import digest
+from rshub.types import Digest
+
+CONFIG = "config.json"
+MAX_CONFIG_BYTES = 32 * 1024 * 1024
+NOISE = ("transformers_version", "_name_or_path", "dtype")
+"""Fields that say nothing of the model."""
+
+
+def parse_config(data: bytes, *, source: str) -> dict[str, Any]:
+    """Read a model's config.
+
+    Some model classes write infinities into theirs, which is no JSON but is read everywhere, so it is read here too.
+
+    Raises:
+        IntegrityError: It is no object, or absurdly large.
+    """
+    with contextlib.suppress(ValueError, RecursionError):
+        config = json.loads(data) if len(data) <= MAX_CONFIG_BYTES else None
+        if isinstance(config, dict):
+            return config
+    raise IntegrityError(f"{source}: no JSON object", where=source, remedy="fetch the config again")
+
+
+def config_digest(config: Mapping[str, Any]) -> Digest:
+    """Take the sha256 of a config's canonical form without its noise; an infinity counts as its name."""
+    named = json.loads(json.dumps(dict(config)), parse_constant=str)
+    return digest({key: value for key, value in named.items() if key not in NOISE})
