@@ -19,6 +19,7 @@ from rshub.localhub.names import RepoKind
 
 LARGEST_FRONT_MATTER = 256 * 1024  # characters
 MOST_VALUES = 50_000  # after aliases are expanded
+LARGEST_NUMBER = 2**63
 MOST_TAGS = 2_000
 
 _FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
@@ -62,12 +63,21 @@ def front_matter(text: str) -> dict[str, Any] | None:
         return {}
     if not isinstance(value, dict):
         raise CardError("the metadata must be a mapping")
-    plain: dict[str, Any] = _Plain().convert(value)
-    return plain
+    converted: dict[str, Any] = plain(value)
+    return converted
+
+
+def plain(value: object) -> Any:
+    """Return a value that a stranger wrote as one that JSON and UTF-8 can carry.
+
+    Raises:
+        CardError: It holds too many values, or a number without end.
+    """
+    return _Plain().convert(value)
 
 
 class _Plain:
-    """Turns YAML values into JSON values, counting: aliases can stand for exponentially many."""
+    """Converts, counting: aliases can stand for exponentially many values."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -77,16 +87,21 @@ class _Plain:
         if self._count > MOST_VALUES or depth > 50:
             raise CardError("the metadata holds too many values")
         if isinstance(value, dict):
-            return {str(key): self.convert(item, depth + 1) for key, item in value.items()}
+            return {_text(str(key)): self.convert(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple | set):
             return [self.convert(item, depth + 1) for item in value]
         if isinstance(value, float) and not math.isfinite(value):
             return str(value)
-        if value is None or isinstance(value, bool | int | float | str):
+        if isinstance(value, int) and abs(value) >= LARGEST_NUMBER:
+            raise CardError("the metadata holds a number that is too large")
+        if value is None or isinstance(value, bool | int | float):
             return value
-        if isinstance(value, dt.date):
-            return value.isoformat()
-        return str(value)
+        return _text(value.isoformat() if isinstance(value, dt.date) else str(value))
+
+
+def _text(value: str) -> str:
+    """Replace unpaired surrogates, which YAML and JSON can spell and UTF-8 cannot."""
+    return value.encode("utf-8", "replace").decode()
 
 
 def strings(value: object) -> list[str]:

@@ -22,6 +22,11 @@ from rshub.localhub.store import FILE_MODE, Entry, GitStore
 
 LARGEST_HEADER = 8 * 1024 * 1024  # bytes of a safetensors header that is read for its parameter count
 _CONFIG_KEYS = ("architectures", "model_type", "quantization_config")
+_MOST_DIMENSIONS = 16
+_DTYPES = frozenset({
+    "F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL", "C64",
+    "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F6_E2M3", "F6_E3M2", "F4",
+})  # fmt: skip
 _PEFT_KEYS = ("base_model_name_or_path", "peft_type", "task_type")
 
 
@@ -102,7 +107,11 @@ def _config(config: Mapping[str, Any] | None, adapter: Mapping[str, Any] | None)
     shown: dict[str, Any] = {key: config[key] for key in _CONFIG_KEYS if key in config} if config else {}
     if adapter is not None:
         shown["peft"] = {key: adapter.get(key) for key in _PEFT_KEYS}
-    return shown or None
+    try:
+        converted: dict[str, Any] = cards.plain(shown)
+    except cards.CardError:
+        return None
+    return converted or None
 
 
 def _parameters(files: Iterable[Entry], objects: ObjectStore) -> dict[str, Any] | None:
@@ -121,14 +130,18 @@ def _header_counts(objects: ObjectStore, pointer: Pointer) -> list[tuple[str, in
     if not 0 < length <= min(LARGEST_HEADER, pointer.size - 8):
         return []
     header = cards.read_json(b"".join(objects.read(pointer.oid, 8, length))) or {}
-    counts = []
-    for name, tensor in header.items():
-        if name == "__metadata__" or not isinstance(tensor, dict):
-            continue
-        dtype, shape = tensor.get("dtype"), tensor.get("shape")
-        if isinstance(dtype, str) and isinstance(shape, list) and all(isinstance(size, int) for size in shape):
-            counts.append((dtype, math.prod(shape)))
-    return counts
+    counts = [_elements(tensor) for name, tensor in header.items() if name != "__metadata__"]
+    # A header can claim anything; more elements than the file has bits are not there.
+    return [(dtype, count) for dtype, count in counts if dtype in _DTYPES and 0 <= count <= 8 * pointer.size]
+
+
+def _elements(tensor: object) -> tuple[str, int]:
+    dtype, shape = (tensor.get("dtype"), tensor.get("shape")) if isinstance(tensor, dict) else (None, None)
+    if not isinstance(dtype, str) or not isinstance(shape, list) or len(shape) > _MOST_DIMENSIONS:
+        return "", 0
+    if not all(isinstance(size, int) and 0 <= size < cards.LARGEST_NUMBER for size in shape):
+        return "", 0
+    return dtype, math.prod(shape)
 
 
 def _evaluations(store: GitStore, files: Iterable[Entry]) -> list[dict[str, Any]] | None:

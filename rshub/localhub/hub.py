@@ -7,6 +7,7 @@ index does not describe yet; `Hub.open` mends the latter.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import shutil
 import sqlite3
@@ -32,6 +33,8 @@ from rshub.localhub.repos import HubRepo, Registry, new_key
 from rshub.localhub.signing import Signer
 from rshub.localhub.store import MAIN, GitStore, unlock
 from rshub.localhub.xet import XetStore
+
+_LOG = logging.getLogger(__name__)
 
 
 class Hub:
@@ -69,13 +72,21 @@ class Hub:
             if directory.name.removesuffix(".git") not in heads:
                 shutil.rmtree(directory, ignore_errors=True)
         for key, (kind, sha) in heads.items():
-            unlock(self.git_path(key))
-            with GitStore(self.git_path(key)) as store:
-                head = store.ref_target(MAIN)
-                if head is not None and head != sha:
-                    facts = facts_at(store, head, kind, self.objects)
-                    with self.database.writing() as connection:
-                        self.index.store(connection, key, facts, None)
+            try:
+                self._recover_one(key, kind, sha)
+            except NotGitRepository:
+                _LOG.error("the git directory %s is gone: its repository answers 404", self.git_path(key))
+
+    def _recover_one(self, key: str, kind: RepoKind, sha: str) -> None:
+        path = self.git_path(key)
+        unlock(path)
+        with GitStore(path) as store:
+            head = store.ref_target(MAIN)
+            if head is None or head == sha:
+                return
+            facts = facts_at(store, head, kind, self.objects)
+        with self.database.writing() as connection:
+            self.index.store(connection, key, facts, None)
 
     # --- repositories ---------------------------------------------------------------------------------------------
 

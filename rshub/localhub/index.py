@@ -99,7 +99,9 @@ class Index:
     def heads(self) -> dict[str, tuple[RepoKind, str]]:
         """Return key -> (kind, commit that is described) of every repository."""
         with self._database.reading() as connection:
-            return {row["key"]: (row["kind"], row["sha"]) for row in connection.execute("SELECT * FROM repos")}
+            return {
+                row["key"]: (row["kind"], row["sha"]) for row in connection.execute("SELECT key, kind, sha FROM repos")
+            }
 
     def search(self, search: Search, identity: Identity, *, with_files: bool) -> Page:
         """Return one page of the repositories that match and that the caller may know of.

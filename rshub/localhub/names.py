@@ -19,6 +19,7 @@ KINDS: tuple[RepoKind, ...] = ("model", "dataset", "space")
 TOKEN_ROLES: tuple[Role, ...] = ("read", "write", "admin")
 ORG_ROLES: tuple[Role, ...] = ("read", "contributor", "write", "admin")
 LONGEST_PATH = 1024  # bytes
+DEEPEST_PATH = 64  # segments
 OID = re.compile(r"[0-9a-f]{64}")
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
@@ -107,7 +108,10 @@ def check_path(path: object) -> str:
         raise bad_request(f"Invalid path {shown}: longer than {LONGEST_PATH} bytes.")
     if any(unicodedata.category(character) == "Cc" for character in path):
         raise bad_request(f"Invalid path {shown}: it holds a control character.")
-    for segment in path.split("/"):
+    segments = path.split("/")
+    if len(segments) > DEEPEST_PATH:
+        raise bad_request(f"Invalid path {shown}: more than {DEEPEST_PATH} segments.")
+    for segment in segments:
         if segment in {"", ".", ".."}:
             raise bad_request(f"Invalid path {shown}: empty, '.' and '..' segments are not allowed.")
         plain = segment.translate(_IGNORED_BY_HFS)

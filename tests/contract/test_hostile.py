@@ -22,7 +22,9 @@ def owner(hub, token_for):
 @pytest.fixture(autouse=True)
 def still_alive(hub):
     yield
-    assert httpx2.get(f"{hub.endpoint}/api/models?limit=1").status_code == 200
+    newest = httpx2.get(f"{hub.endpoint}/api/models?limit=3&full=true&cardData=true&config=true")
+    assert newest.status_code == 200
+    assert len(newest.json()) <= 3
 
 
 def refused(answer, *statuses):
@@ -45,7 +47,7 @@ def commit(client, repo, *operations, header=None):
     "path",
     [
         "../escape", "a/../../escape", "/absolute", "a//b", "a/./b", "a\\..\\b", "", ".git/config", "a/.GIT/hooks/x",
-        ".git\u200c/config", "git~1/config", "a\0b", "a\nb", ".gitmodules", "x" * 1100, "a/", 7, None,
+        ".git\u200c/config", "git~1/config", "a\0b", "a\nb", ".gitmodules", "x" * 1100, "a/", 7, None, "a/" * 70 + "b",
     ],
 )  # fmt: skip
 def test_paths_that_would_leave_the_repository(owner, alice, repo, path):
@@ -315,6 +317,9 @@ def test_a_shard_cannot_lie_about_its_sha256(owner, repo, hub):
         "---\nbase_model: 2026-01-01\nx: .nan\n? [1, 2]\n: 3\n---\n",
         "---\n" + "a: " + "x" * 300_000 + "\n---\n",
         "--- \n\0\n---\n",
+        '---\nx: "\\ud800"\ntags: ["\\udfff", 1e999]\n---\n',
+        "---\nx: 0x" + "f" * 60_000 + "\n---\n",
+        "---\nbase_model_relation: [x]\nbase_model: [[[[x]]]]\nlibrary_name: {}\n---\n",
     ],
 )
 def test_cards_that_would_hurt(owner, alice, repo, readme):
@@ -323,6 +328,42 @@ def test_cards_that_would_hurt(owner, alice, repo, readme):
     assert sent.status_code == 200
     assert alice.model_info(repo).id == repo
     assert owner.post("/api/validate-yaml", json={"content": readme, "repoType": "model"}).status_code in {200, 400}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [b"NaN", b'{"model_type": NaN}', b'{"architectures": [1e999]}', b"[" * 100_000, b'{"model_type": "\\ud800"}', b"\xff",
+     b'{"quantization_config": ' + b'{"a":' * 900 + b"1" + b"}" * 901, b'{"model_type": ' + b"9" * 5000 + b"}"],
+    ids=range(8),
+)  # fmt: skip
+def test_configurations_that_would_hurt(owner, alice, repo, config):
+    content = base64.b64encode(config).decode()
+    names = ("config.json", "adapter_config.json")
+    files = [("file", {"path": name, "content": content, "encoding": "base64"}) for name in names]
+    assert commit(owner, repo, *files).status_code == 200
+    assert alice.model_info(repo).id == repo
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"w": {"dtype": "F32", "shape": [10**400, 10**400]}},
+        {
+            "w": {"dtype": "F32", "shape": [-1]},
+            "x": 7,
+            "y": {"dtype": [], "shape": 1},
+            "z": {"dtype": "F32", "shape": ["a"]},
+        },
+        {"w": {"dtype": "F32" * 1000, "shape": [1]}, "v": {"dtype": "F32", "shape": [1] * 10_000}},
+        [1, 2],
+    ],
+)
+def test_tensor_headers_that_lie(alice, repo, header):
+    data = json.dumps(header).encode()
+    for length in (len(data), 2**63, 0):
+        content = length.to_bytes(8, "little") + data
+        alice.upload_file(path_or_fileobj=content, path_in_repo="a.safetensors", repo_id=repo)
+        assert alice.model_info(repo).safetensors is None
 
 
 def test_a_page_of_the_hub_runs_nothing_that_a_repository_holds(owner, alice, repo, hub):

@@ -12,6 +12,8 @@ from rshub.localhub.exchange import API_REPO, Call, json_response, route
 from rshub.localhub.names import check_kind, check_repo_name, split_repo_id
 from rshub.localhub.repos import HubRepo
 
+_SDKS = ("docker", "gradio", "static", "streamlit")
+
 
 def create(call: Call) -> Response:
     """A new repository with its first commit; 409 names the one that is already there."""
@@ -23,8 +25,8 @@ def create(call: Call) -> Response:
     known = accounts.account(call.hub.database, namespace)
     namespace = known[0] if known else namespace
     sdk = body.get("sdk")
-    if sdk is not None and not isinstance(sdk, str):
-        raise bad_request("`sdk` must be a string.")
+    if sdk is not None and sdk not in _SDKS:
+        raise bad_request(f"`sdk` must be one of {', '.join(_SDKS)}.")
     existing = call.hub.registry.find(kind, namespace, name)
     if existing is not None and existing.id.lower() == f"{namespace}/{name}".lower():
         raise _exists(call, existing)
