@@ -332,8 +332,11 @@ def test_cards_that_would_hurt(owner, alice, repo, readme):
 
 @pytest.mark.parametrize(
     "config",
-    [b"NaN", b'{"model_type": NaN}', b'{"architectures": [1e999]}', b"[" * 100_000, b'{"model_type": "\\ud800"}', b"\xff",
-     b'{"quantization_config": ' + b'{"a":' * 900 + b"1" + b"}" * 901, b'{"model_type": ' + b"9" * 5000 + b"}"],
+    [
+        b"NaN", b'{"model_type": NaN}', b'{"architectures": [1e999]}', b"[" * 100_000, b"\xff",
+        b'{"model_type": "\\ud800"}', b'{"quantization_config": ' + b'{"a":' * 900 + b"1" + b"}" * 901,
+        b'{"model_type": ' + b"9" * 5000 + b"}",
+    ],
     ids=range(8),
 )  # fmt: skip
 def test_configurations_that_would_hurt(owner, alice, repo, config):

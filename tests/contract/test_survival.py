@@ -167,7 +167,7 @@ def peak_memory(pid):
 
 @pytest.mark.slow
 def test_memory_stays_flat_while_hundreds_of_megabytes_go_through(route, tmp_path):
-    size = 300 * 1024 * 1024
+    size = 500 * 1024 * 1024
     data = tmp_path / "large.safetensors"
     with data.open("wb") as file:
         for _ in range(size // (1 << 20)):
