@@ -71,7 +71,8 @@ class Call:
         self.headers = request.headers
         self.body = body
         self.raw_path: str = request.scope["path"]
-        self.base_url: str = f"{request.scope['scheme']}://{_checked_host(self.headers.get('host', ''))}"
+        scheme = "https" if request.scope["scheme"] == "https" else "http"
+        self.base_url = f"{scheme}://{_checked_host(self.headers.get('host', ''))}"
         self._params: dict[str, str] = dict(request.path_params)
         self._pairs = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
 

@@ -21,7 +21,7 @@ from rshub.localhub import access, clock, commits
 from rshub.localhub.accounts import Identity
 from rshub.localhub.database import Database
 from rshub.localhub.discussions import Discussions
-from rshub.localhub.errors import Refusal, repo_not_found, revision_not_found, stale_parent
+from rshub.localhub.errors import repo_not_found, revision_not_found, stale_parent
 from rshub.localhub.facts import Facts, facts_at
 from rshub.localhub.index import Index
 from rshub.localhub.layout import Layout
@@ -244,14 +244,3 @@ class Hub:
 def is_commit(commit: str, named: str) -> bool:
     """Whether a caller's full or short commit id means this commit."""
     return len(named) >= 7 and commit.startswith(named)
-
-
-def require_branch_name(name: str) -> str:
-    """Return the full ref of a branch that a client names.
-
-    Raises:
-        Refusal: 400.
-    """
-    if name.startswith("refs/") or not name:
-        raise Refusal(400, "Invalid branch name: refs/* are reserved.")
-    return f"refs/heads/{name}"

@@ -18,7 +18,8 @@ from rshub.localhub.hub import Hub
 from rshub.localhub.repos import HubRepo
 from rshub.localhub.store import MAIN
 
-_REF = re.compile(r"(?:refs/)?pr/([1-9][0-9]{0,8})")
+# The full name only: `pr/1` may also be a branch, which the author of a pull request must not write to.
+_REF = re.compile(r"refs/pr/([1-9][0-9]{0,8})")
 
 
 def pull_ref(num: int) -> str:

@@ -60,6 +60,15 @@ def test_its_author_adds_commits_and_others_do_not(alice, bob, api_for, repo):
     assert [commit.title for commit in alice.list_repo_commits(repo)] == [f"a proposal (#{num})", "initial commit"]
 
 
+def test_a_branch_that_looks_like_a_pull_request_is_none(alice, bob, repo):
+    num = propose(bob, repo, CommitOperationAdd("new.txt", b"1"))
+    alice.create_branch(repo, branch=f"pr/{num}")
+    for revision in (f"pr/{num}", f"refs/heads/pr/{num}", f"{num}"):
+        with pytest.raises(HfHubHTTPError) as caught:
+            bob.upload_file(path_or_fileobj=b"2", path_in_repo="x.txt", repo_id=repo, revision=revision)
+        assert caught.value.response.status_code == 403
+
+
 def test_both_sides_changes_are_kept(alice, bob, repo):
     alice.upload_file(path_or_fileobj=b"1", path_in_repo="gone.txt", repo_id=repo)
     num = propose(bob, repo, CommitOperationAdd("d/theirs.txt", b"1"), CommitOperationDelete("gone.txt"))

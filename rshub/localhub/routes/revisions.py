@@ -6,7 +6,6 @@ from starlette.responses import Response
 
 from rshub.localhub.errors import Refusal, bad_request, revision_not_found
 from rshub.localhub.exchange import API_REPO, Call, json_response, route
-from rshub.localhub.hub import require_branch_name
 from rshub.localhub.store import MAIN
 
 _LONGEST_NAME = 200
@@ -15,7 +14,7 @@ _LONGEST_NAME = 200
 def create_branch(call: Call) -> Response:
     """A branch at a revision, the main branch by default."""
     repo, name = call.writable_repo(), call.param("branch")
-    ref = require_branch_name(name)
+    ref = _branch_ref(name)
     start = call.json().get("startingPoint") or "main"
     if not isinstance(start, str):
         raise bad_request("`startingPoint` must be a string.")
@@ -29,7 +28,7 @@ def create_branch(call: Call) -> Response:
 def delete_branch(call: Call) -> Response:
     """Remove a branch; the main one stays."""
     repo, name = call.writable_repo(), call.param("branch")
-    ref = require_branch_name(name)
+    ref = _branch_ref(name)
     if ref == MAIN:
         raise Refusal(403, f"Cannot delete {MAIN}")
     with call.hub.changing(repo) as store:
@@ -63,6 +62,12 @@ def delete_tag(call: Call) -> Response:
             raise revision_not_found(name)
         store.drop_ref(ref)
     return json_response({})
+
+
+def _branch_ref(name: str) -> str:
+    if name.startswith("refs/") or not name:
+        raise bad_request("Invalid branch name: refs/* are reserved.")
+    return f"refs/heads/{name}"
 
 
 def _require_free(existing: str | None, ref: str) -> None:
