@@ -7,7 +7,10 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from rshub.fronts.front import lines
+from rshub.fronts.pareto import hypervolume
 from rshub.preferences.scores import Point, Scores
 
 
@@ -42,13 +45,16 @@ def figures_in_words(scores: Scores, figures: Mapping[str, Any], rewards: tuple[
     """Say what the figures show, the comparison with a straight line and with MORL included."""
     said = lines(figures)
     count = sum(1 for point in scores.points if point.vertex or point.kind == "soup")
-    straight = _straight(count)
     if figures["hypervolume"] is not None:
-        better = "above" if figures["hypervolume"] > straight else "not above"
-        said.append(
-            f"hypervolume of the soups {figures['hypervolume']:.3f}, {better} that of {count} points on a straight "
-            f"line between the experts, {straight:.3f}"
-        )
+        names = {"morl": "the MORL run", "init": "the start"}
+        alone = [
+            f"{names[point.kind]} alone {_alone(point, figures['box'], rewards):.3f}"
+            for point in scores.points
+            if point.kind in names
+        ]
+        soups = f"the soups {figures['hypervolume']:.3f}"
+        straight = f"as many points on a straight line between the experts {_straight(count):.3f}"
+        said.append(f"hypervolume in that box: {', '.join([soups, straight, *alone])}")
     for point in scores.points:
         if point.kind == "morl":
             said.append(_beside_morl(scores, point, rewards))
@@ -77,10 +83,17 @@ def side_by_side(texts: Mapping[str, str], width: int = 36) -> list[str]:
     return ["   ".join(cell.ljust(width) for cell in row).rstrip() for row in zip(*padded, strict=True)]
 
 
+def _alone(point: Point, box: Mapping[str, Mapping[str, float]], rewards: tuple[str, str]) -> float:
+    """Give the hypervolume of one point in the box: the area between it and the lower corner."""
+    nadir, ideal = box["nadir"], box["ideal"]
+    unit = [[(point.rewards[name].mean - nadir[name]) / (ideal[name] - nadir[name]) for name in rewards]]
+    return hypervolume(np.array(unit), np.zeros(len(rewards)))
+
+
 def _straight(count: int) -> float:
-    """Give the hypervolume of evenly spaced points on the diagonal of the unit box, seen from its lower corner."""
-    steps = count - 1
-    return math.fsum((number / steps) * (1 / steps) for number in range(1, steps)) if steps > 1 else 0.0
+    """Give the hypervolume of evenly spaced points on the falling diagonal of the unit box."""
+    rising = np.linspace(0.0, 1.0, count)
+    return hypervolume(np.stack([rising, 1.0 - rising], axis=1), np.zeros(2))
 
 
 def _name(point: Point, first: str) -> str:
