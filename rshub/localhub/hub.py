@@ -26,6 +26,7 @@ from rshub.localhub.facts import Facts, facts_at
 from rshub.localhub.index import Index
 from rshub.localhub.layout import Layout
 from rshub.localhub.locks import Locks
+from rshub.localhub.multipart import PartStore
 from rshub.localhub.names import RepoKind
 from rshub.localhub.objects import ObjectStore
 from rshub.localhub.pointers import DEFAULT_ATTRIBUTES
@@ -47,6 +48,7 @@ class Hub:
         self.index = Index(self.database)
         self.discussions = Discussions(self.database)
         self.objects = ObjectStore(layout)
+        self.parts = PartStore(layout, self.objects)
         self.xet = XetStore(layout, self.database, self.objects)
         self.signer = Signer(self.database)
         self.instance = self._instance()

@@ -6,11 +6,11 @@ changed or removed: several repositories, and the Xet map, may lean on one objec
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -110,8 +110,10 @@ class ObjectStore:
     def sweep(self) -> None:
         """Remove uploads that a former process left unfinished."""
         for leftover in self._layout.incoming.iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                leftover.unlink()
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
 
 
 def read_range(path: Path, start: int, length: int, *, block: int = 1 << 20) -> Iterator[bytes]:
