@@ -21,6 +21,7 @@ os.environ["HF_HOME"] = HOME  # the client reads it once, at import
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_HUB_DISABLE_UPDATE_CHECK"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"  # tiny models: handing work to a second thread costs more than it brings
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
     os.environ.pop(name, None)
