@@ -24,13 +24,15 @@ def test_it_answers_on_enter_and_is_gone_on_exit(tmp_path):
         assert httpx2.get(f"{hub.endpoint}/api/models").json() == []
 
 
-def test_it_stops_when_the_body_fails_and_leaves_no_thread(tmp_path):
-    before = threading.active_count()
+def test_it_stops_when_the_body_fails_and_leaves_no_server_thread(tmp_path):
+    def servers():
+        return {thread.ident for thread in threading.enumerate() if thread.name == "localhub"}
+
+    before = servers()
     with pytest.raises(ZeroDivisionError), LocalHub(tmp_path):
+        assert len(servers() - before) == 1
         _ = 1 / 0
-    names = [thread.name for thread in threading.enumerate()]
-    assert "localhub" not in names
-    assert threading.active_count() <= before + 1, names
+    assert servers() - before == set()
 
 
 def test_users_may_come_before_the_hub_runs(tmp_path):
