@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
+import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -31,7 +33,7 @@ def demo(*, out: Path | None, fast: bool, output: Output) -> None:
     def bar(doing: str, unit: str) -> AbstractContextManager[Progress | None]:
         return output.progress(doing, unit=unit)
 
-    told = run(out, fast=fast, say=output.talk, bar=bar)
+    told = run(out, fast=fast, say=output.talk, bar=bar, program=_program())
     output.show(told.to_json(), lines=told.lines, brief=lambda: [str(told.out)])
 
 
@@ -39,3 +41,12 @@ def _free_folder(wanted: Path) -> Path:
     """Give the folder, or the first of its numbered names that is not taken."""
     names = itertools.chain([wanted], (wanted.with_name(f"{wanted.name}-{number}") for number in itertools.count(2)))
     return next(folder for folder in names if not folder.exists())
+
+
+def _program() -> str:
+    """Say how this program is called from a shell: by its name where the shell finds it, else by its path."""
+    started = Path(sys.argv[0]).absolute()
+    found = shutil.which("rshub")
+    if found is not None and Path(found).samefile(started):
+        return "rshub"
+    return str(started) if started.name == "rshub" else f"{sys.executable} -m rshub"

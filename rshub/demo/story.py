@@ -58,6 +58,7 @@ class Stage:
     tokens: Mapping[str, str]
     say: Callable[[str], None]
     bar: Bar
+    program: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,7 @@ class Told:
     generations: Mapping[str, str]
     prompt: str
     fast: bool
+    program: str = "rshub"
 
     def to_json(self) -> dict[str, Any]:
         """Give the story for a program."""
@@ -104,13 +106,13 @@ class Told:
         """Give three commands that work on the hub that the story leaves behind."""
         endpoint = "http://127.0.0.1:8321"
         return [
-            f"rshub hub serve --root {self.out / 'hub'} --port 8321",
-            f"rshub ls --endpoint {endpoint}",
-            f'rshub compose "recall=0.8, precision=0.2" --base {BASE} --out ./my-soup --endpoint {endpoint}',
+            f"{self.program} hub serve --root {self.out / 'hub'} --port 8321",
+            f"{self.program} ls --endpoint {endpoint}",
+            f'{self.program} compose "recall=0.8, precision=0.2" --base {BASE} --out ./my-soup --endpoint {endpoint}',
         ]
 
 
-def run(out: Path, *, fast: bool = False, say: Callable[[str], None], bar: Bar) -> Told:
+def run(out: Path, *, fast: bool = False, say: Callable[[str], None], bar: Bar, program: str = "rshub") -> Told:
     """Tell the story.
 
     Args:
@@ -118,6 +120,7 @@ def run(out: Path, *, fast: bool = False, say: Callable[[str], None], bar: Bar) 
         fast: Train for a moment only: the same acts, no claims.
         say: Told one line for each act.
         bar: Shows progress.
+        program: How to call rshub in the commands that are suggested at the end.
 
     Raises:
         OutputError: The folder holds something already.
@@ -132,7 +135,9 @@ def run(out: Path, *, fast: bool = False, say: Callable[[str], None], bar: Bar) 
         tokens = {name: server.add_user(name, orgs=[(WORLD, "write")]) for name in CONTRIBUTORS}
         say(f"1  hub       {server.endpoint}, for two contributors: {' and '.join(CONTRIBUTORS)}")
         hub = Hub(server.endpoint, tokens["ada"])
-        stage = Stage(out=out, sizes=FAST if fast else FULL, fast=fast, hub=hub, tokens=tokens, say=say, bar=bar)
+        stage = Stage(
+            out=out, sizes=FAST if fast else FULL, fast=fast, hub=hub, tokens=tokens, say=say, bar=bar, program=program
+        )
         with one_thread():
             return _acts(stage)
 
@@ -181,6 +186,7 @@ def _acts(stage: Stage) -> Told:
         prompt=asked,
         generations={f"lambda {share:g}": _answer(mixer, share, asked) for share in (0.0, 0.5, 1.0)},
         fast=stage.fast,
+        program=stage.program,
     )
     (out / "story.json").write_bytes(file_bytes(told.to_json()))
     return told

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 
 import pytest
 
@@ -28,7 +29,9 @@ def test_the_story_ends_well_and_what_it_says_to_type_next_works(process, servin
         done.json["front"]["hypervolume"]
     )
 
-    serve, *others = (shlex.split(command)[1:] for command in done.json["next"])
+    typed = [shlex.split(command) for command in done.json["next"]]
+    assert all(words[:3] == [sys.executable, "-m", "rshub"] for words in typed)  # as the story was started here
+    serve, *others = (words[3:] for words in typed)
     with serving(out / "hub") as endpoint:
         assert serve[:4] == ["hub", "serve", "--root", str(out / "hub")]
         for words in others:
