@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -75,3 +76,8 @@ def lineage(manifest: ExpertManifest) -> str:
         return "base"
     origin = init.digest or f"{init.repo_id or 'unknown'}@{init.revision or 'unknown'}"
     return f"{init.kind}:{origin}"
+
+
+def in_short(lineage_name: str | None) -> str:
+    """Write a lineage for a person: digests and commits by their first eight digits."""
+    return re.sub(r"[0-9a-f]{40,64}", lambda digits: digits[0][:8], lineage_name or "unknown")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rshub.errors import Incompatible
-from rshub.experts.compatibility import Reason, lineage, rejects
+from rshub.experts.compatibility import Reason, in_short, lineage, rejects
 from rshub.experts.manifest import ExpertManifest
 from rshub.experts.versions import Version
 
@@ -73,7 +73,7 @@ def choose(offers: Mapping[str, Sequence[Candidate]], named: Sequence[Candidate]
             raise _refusal(f"{candidate.place} does not fit: {why}", named, "choose another expert, or its own base")
     wanted = sorted({candidate.lineage for candidate in named if candidate.lineage is not None})
     if len(wanted) > 1:
-        named = [candidate.because("lineage", f"its lineage is {candidate.lineage}") for candidate in named]
+        named = [candidate.because("lineage", f"its lineage is {in_short(candidate.lineage)}") for candidate in named]
         raise _refusal("the named experts do not share one start", named, "mix experts of one lineage")
 
     open_to = {reward: [c for c in row if not rejects(c.reasons)] for reward, row in offers.items()}
@@ -134,7 +134,7 @@ def _best_lineage(
     if wanted:
         covering &= set(wanted)
     if not covering:
-        listed = [c.because("lineage", f"its lineage is {c.lineage}") for c in everyone]
+        listed = [c.because("lineage", f"its lineage is {in_short(c.lineage)}") for c in everyone]
         raise _refusal(
             "no lineage covers all rewards: these experts do not share one start",
             listed,
@@ -160,7 +160,7 @@ def _left_out(
             if rejects(candidate.reasons):
                 left.append(candidate)
             elif candidate.lineage != best:
-                why = f"starts from another lineage ({candidate.lineage}) than the soup ({best})"
+                why = f"starts from {in_short(candidate.lineage)}, the soup from {in_short(best)}"
                 left.append(candidate.because("lineage", why))
             elif candidate.place == winner.place:
                 left.append(candidate.because("older", f"{_shown(winner)} is a newer release"))

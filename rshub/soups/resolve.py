@@ -89,8 +89,10 @@ class Resolution:
             shown.append(f"  rejected  {candidate.place} {at}: {why}")
         shown.append(f"  mapping   {self.remark}")
         for name, row in self.alternatives.items():
-            would = row.get("reason") or ", ".join(f"{label}={value:.4g}" for label, value in row.items())
-            shown.append(f"            {name} would give {would}" if "reason" not in row else f"            {would}")
+            would = ", ".join(f"{label}={value:.4g}" for label, value in row.items() if label != "reason")
+            shown.append(
+                f"            {row['reason']}" if "reason" in row else f"            {name} would give {would}"
+            )
         return shown
 
 
