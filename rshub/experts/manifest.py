@@ -13,7 +13,7 @@ from typing import Any
 
 from rshub.errors import IntegrityError, RshubError
 from rshub.formats.canonical import file_bytes, load_json
-from rshub.formats.fields import COMMIT, SHA256, Fields
+from rshub.formats.fields import COMMIT, SHA256, Fields, is_file_name
 from rshub.types import CommitSha, Digest, RepoId, RewardName
 
 FILE_NAME = "expert.json"
@@ -222,7 +222,7 @@ def _artefact(fields: Fields) -> Artefact:
     names = list(fields.raw("files") or {}) if isinstance(fields.raw("files"), dict) else []
     claims: dict[str, FileClaim] = {}
     for name in names:
-        if name.startswith("/") or "\\" in name or ".." in name.split("/"):
+        if not is_file_name(name):
             files.fault(name, "no plain file name")
         claim = files.inner(name)
         claims[name] = FileClaim(

@@ -15,11 +15,19 @@ from rshub.errors import InvalidInput, RshubError
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
+LONGEST_PART = 255
 
 
 def nearest(name: str, valid: Collection[str]) -> str:
     """Give the valid name that looks most like a misspelt one, or an empty string."""
     return next(iter(difflib.get_close_matches(name, sorted(valid), n=1, cutoff=0.5)), "")
+
+
+def is_file_name(name: str) -> bool:
+    """Say whether this is a plain path within a repo: no way out of it, no blank or control characters at work."""
+    parts = name.split("/")
+    sound = all(part not in {"", ".", ".."} and len(part.encode("utf-8", "replace")) <= LONGEST_PART for part in parts)
+    return sound and name.isprintable() and "\\" not in name
 
 
 class Fields:

@@ -11,22 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rshub.errors import IntegrityError, InvalidInput
+from rshub.errors import IntegrityError, InvalidInput, OutputError, RshubError
 from rshub.experts.base_identity import read_layout
 from rshub.hub.client import Hub
 from rshub.soups.build import SoupReport, write_soup
 from rshub.soups.card import render_soup_card
 from rshub.soups.fetch import fetch_adapter, fetch_base, identity_of
 from rshub.soups.lock import FILE_NAME, OutputForm, Pin, SoupLock
-from rshub.soups.plan import Term, plan_soup
-from rshub.soups.push import push_soup
+from rshub.soups.plan import Term, check_options, plan_soup
+from rshub.soups.push import check_target, push_soup
 from rshub.soups.resolve import Resolution, resolve, write_lock
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.writer import fresh_folder
 
 CARD = "README.md"
-FORMATS = ("checkpoint", "adapter")
-DTYPES = ("auto", "bfloat16", "float16", "float32")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +130,8 @@ def compose(
             remedy="leave --base out" if is_lock else "say which model the experts were trained on: --base OWNER/NAME",
         )
     target = Path(out)
+    hub = Hub(endpoint, token)
+    _check_targets(target, lock, push, hub)
     with ExitStack() as stack:
         staging = stack.enter_context(fresh_folder(target))
         resolution = None
@@ -151,7 +151,6 @@ def compose(
             )
             pinned = resolution.lock
         form = _form(pinned.form, format=format, method=method, dtype=dtype, rank=rank, pad_rank=pad_rank)
-        hub = Hub(endpoint, token)
         report = _build(pinned, form, staging, stack, hub, afresh=hash, digests=digests, progress=progress)
         outputs = {name: claim["sha256"] for name, claim in report.files.items()} if digests else None
         if outputs is not None and pinned.outputs is not None and form == pinned.form:
@@ -159,10 +158,26 @@ def compose(
         done = pinned.composed(form, outputs)
         (staging / FILE_NAME).write_bytes(done.to_bytes())
         (staging / CARD).write_text(render_soup_card(done, report, name=push or target.name), encoding="utf-8")
-    if lock is not None:
-        write_lock(done, lock)
-    pushed = push_soup(target, push, done, hub) if push else None
+    try:
+        if lock is not None:
+            write_lock(done, lock)
+        pushed = push_soup(target, push, done, hub) if push else None
+    except RshubError as fault:
+        fault.remedy = f"the soup itself is whole, in {target}; {fault.remedy}"
+        raise
     return Soup(out=target, lock=done, report=report, resolution=resolution, pushed=pushed)
+
+
+def _check_targets(out: Path, lock: Path | None, push: str | None, hub: Hub) -> None:
+    """Refuse places that cannot take the result before any work is done."""
+    for path, option in ((out, "--out"), (lock, "--lock")):
+        if path is not None and "\udc80" <= max(str(path)) <= "\udcff":
+            raise InvalidInput(f"{str(path)!a} is no UTF-8 text", where=option, remedy="choose another name")
+    if lock is not None and (lock.is_dir() or not lock.absolute().parent.is_dir()):
+        what = "a folder" if lock.is_dir() else "in a folder that is not there"
+        raise OutputError(f"{lock} is {what}", where="--lock", remedy="name a file in a folder that is there")
+    if push is not None:
+        check_target(push, hub)
 
 
 def _form(pinned: OutputForm, **said: Any) -> OutputForm:
@@ -170,9 +185,7 @@ def _form(pinned: OutputForm, **said: Any) -> OutputForm:
     same_format = said["format"] in {None, pinned.format}
     kept = vars(pinned) if same_format else {**vars(pinned), "rank": None, "pad_rank": None}
     form = OutputForm(**{**kept, **{key: value for key, value in said.items() if value is not None}})
-    for value, valid, option in ((form.format, FORMATS, "--format"), (form.dtype, DTYPES, "--dtype")):
-        if value not in valid:
-            raise InvalidInput(f"{value!r} is none of {', '.join(valid)}", where=option, remedy="choose one of them")
+    check_options(form.format, form.rank, form.pad_rank, form.dtype)
     return form
 
 
@@ -188,8 +201,9 @@ def _build(
     progress: Callable[[int, int], None] | None,
 ) -> SoupReport:
     """Fetch what the lock pins and write the soup's model files."""
-    if form.format == "checkpoint":
+    if form.format == "checkpoint" or lock.base.path is not None:
         checkpoint = Checkpoint.open(stack.enter_context(fetch_base(lock.base, hub, afresh=afresh)))
+        _all_pinned(checkpoint, lock.base)
     else:
         checkpoint = read_layout(identity_of(lock.base), hub)
     terms = [
@@ -214,6 +228,17 @@ def _build(
         digests=digests,
         progress=progress,
     )
+
+
+def _all_pinned(checkpoint: Checkpoint, base: Pin) -> None:
+    """Refuse a base of which a weight file is not pinned."""
+    loose = sorted(set(checkpoint.shards) - set(base.files))
+    if loose:
+        raise InvalidInput(
+            f"{base.place}: the lock has no digest of {loose[0]}",
+            where=base.place,
+            remedy="make the lock again: rshub resolve ... --lock FILE",
+        )
 
 
 def _init_term(init: Pin | None, terms: list[Term], hub: Hub, *, afresh: bool) -> list[Term]:

@@ -70,7 +70,11 @@ def fetch_adapter(pin: Pin, hub: Hub, *, afresh: bool = False) -> Path:
         source = hub.download(repo_id, ADAPTER_FILES, commit=commit)
     missing = [name for name in ADAPTER_FILES if name not in pin.files]
     if missing:
-        raise InvalidInput(f"{pin.place}: the lock has no digest of {missing[0]}", where=pin.place)
+        raise InvalidInput(
+            f"{pin.place}: the lock has no digest of {missing[0]}",
+            where=pin.place,
+            remedy="make the lock again: rshub resolve ... --lock FILE",
+        )
     _check(pin, source, afresh=afresh)
     return source
 

@@ -6,14 +6,16 @@ Reading is strict; a lock is written by machines only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rshub.errors import InvalidInput, NotFound
 from rshub.formats.canonical import file_bytes, load_json
-from rshub.formats.fields import COMMIT, SHA256, Fields
+from rshub.formats.fields import COMMIT, SHA256, Fields, is_file_name
+from rshub.preferences.mapping import MAPPINGS, UNITS
+from rshub.preferences.preference import Preference
 from rshub.types import CommitSha, Digest
 
 FILE_NAME = "soup.lock.json"
@@ -134,8 +136,8 @@ class SoupLock:
         form = top.inner("form", required=False)
         lock = cls(
             preference=top.text("preference"),
-            mapping=top.text("mapping"),
-            units=top.text("units", default="normalised"),
+            mapping=top.choice("mapping", MAPPINGS),
+            units=top.choice("units", UNITS, default="normalised"),
             coefficients=top.mapping("coefficients", _is_number, "a number"),
             base=_pin(top.inner("base")),
             init=_pin(top.inner("init")) if top.has("init") else None,
@@ -150,10 +152,29 @@ class SoupLock:
             outputs=top.mapping("outputs", _is_digest, "a sha256") if top.has("outputs") else None,
             tool_version=top.inner("tool", required=False).text("version", default=""),
         )
+        for why in _contradictions(lock):
+            top.fault("experts", why)
         top.finish()
-        if any(expert.coefficient == 0 for expert in lock.experts):
-            raise InvalidInput(f"{source}: an expert with coefficient 0 has no place in a lock", where=source)
         return lock
+
+
+def _contradictions(lock: SoupLock) -> Iterator[str]:
+    """Find where a lock says one thing in two ways: what it tells a reader must be what is composed."""
+    named = {expert.label: expert.coefficient for expert in lock.experts}
+    if len(named) != len(lock.experts):
+        yield "an expert is there twice"
+    if named != {label: value for label, value in lock.coefficients.items() if value != 0}:
+        yield "their coefficients are not those under 'coefficients'"
+    if not lock.base.files:
+        yield "the base has no digests"
+    try:
+        wanted = Preference.parse(lock.preference, extrapolate=True)
+    except InvalidInput as fault:
+        yield fault.message
+        return
+    asked = {term.label: term.value for term in wanted.terms}
+    if set(asked) != set(lock.coefficients) or (lock.mapping == "identity" and asked != dict(lock.coefficients)):
+        yield "they are not those of the preference"
 
 
 def _expert(fields: Fields) -> LockedExpert:
@@ -170,8 +191,10 @@ def _pin(fields: Fields) -> Pin:
     path = fields.optional_text("path")
     files = {name: Digest(value) for name, value in fields.mapping("files", _is_digest, "a sha256").items()}
     for name in files:
-        if name.startswith("/") or "\\" in name or ".." in name.split("/"):
-            fields.fault(f"files.{name}", "no plain file name")
+        if not is_file_name(name):
+            fields.fault(f"files.{name[:40]!a}", "no plain file name")
+    if path is not None and not Path(path).is_absolute():
+        fields.fault("path", f"{path!r} is not absolute")
     if path is not None:
         return Pin(path=path, files=files)
     return Pin(repo_id=fields.text("repo_id"), revision=CommitSha(fields.text("revision", pattern=COMMIT)), files=files)

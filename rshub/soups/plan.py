@@ -5,7 +5,6 @@ Only headers and configs decide, so a plan can be printed and refused at once.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,6 +26,9 @@ __all__ = ["DTYPES", "FORMATS", "ComposePlan", "Term", "plan_soup"]
 
 FORMATS = ("checkpoint", "adapter")
 DTYPES = ("auto", "bfloat16", "float16", "float32")
+LARGEST_RANK = 65_536
+LARGEST_COEFFICIENT = 1e9
+"""Beyond this a soup is noise, and its figures overflow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,11 +180,15 @@ def plan_soup(
         IntegrityError: For an expert whose files are not sound.
         NotFound: For a folder that is not there.
     """
-    _check_options(format, rank, pad_rank, dtype)
+    check_options(format, rank, pad_rank, dtype)
     chosen = find_method(method)
     for term in terms:
-        if not math.isfinite(term.coefficient):
-            raise InvalidInput(f"the coefficient of {term.label} is {term.coefficient}", where=term.label)
+        if not abs(term.coefficient) <= LARGEST_COEFFICIENT:
+            raise InvalidInput(
+                f"the coefficient of {term.label} is {term.coefficient}, beyond {LARGEST_COEFFICIENT:g}",
+                where=term.label,
+                remedy="use a smaller coefficient",
+            )
     refuse_quantised(base)
     ingredients, warnings = gather(terms, base)
     if format == "adapter":
@@ -209,7 +215,12 @@ def plan_soup(
     return plan
 
 
-def _check_options(form: str, rank: int | None, pad_rank: int | None, dtype: str) -> None:
+def check_options(form: str, rank: int | None, pad_rank: int | None, dtype: str) -> None:
+    """Refuse output options that are none, or that do not go together.
+
+    Raises:
+        InvalidInput: With what is there instead.
+    """
     for value, valid, name in ((form, FORMATS, "format"), (dtype, DTYPES, "dtype")):
         if value not in valid:
             guess = nearest(value, valid)
@@ -219,11 +230,12 @@ def _check_options(form: str, rank: int | None, pad_rank: int | None, dtype: str
                 remedy=f"use one of: {', '.join(valid)}",
             )
     for number, name in ((rank, "rank"), (pad_rank, "pad_rank")):
-        if number is not None and (number < 1 or form != "adapter"):
+        if number is not None and (not 1 <= number <= LARGEST_RANK or form != "adapter"):
+            is_rank = 1 <= number <= LARGEST_RANK
             raise InvalidInput(
-                f"{name} = {number}" + (" is no rank" if number < 1 else f" has no meaning for a {form}"),
+                f"{name} = {number}" + (f" has no meaning for a {form}" if is_rank else " is no rank"),
                 where=name,
-                remedy="give a whole number above zero together with --format adapter",
+                remedy=f"give a whole number from 1 to {LARGEST_RANK} together with --format adapter",
             )
     if form == "adapter" and dtype not in {"auto", "float32"}:
         raise InvalidInput(

@@ -12,6 +12,24 @@ from rshub.hub.client import Hub
 from rshub.soups.lock import FILE_NAME, SoupLock
 
 
+def check_target(repo_id: str, hub: Hub) -> None:
+    """Look at a repo before anything is composed for it.
+
+    Raises:
+        InvalidInput: The name is malformed, or the repo holds something else than a soup.
+        HubError: The hub or the network failed.
+    """
+    place = parse_repo(repo_id).repo_id
+    if hub.exists(place):
+        files = hub.info(place).files
+        if set(files) - {".gitattributes"} and FILE_NAME not in files:
+            raise InvalidInput(
+                f"{place} holds something else than a soup",
+                where="--push",
+                remedy="push to a repo of its own, or to one that holds an earlier soup",
+            )
+
+
 def push_soup(folder: Path, repo_id: str, lock: SoupLock, hub: Hub, *, private: bool = False) -> dict[str, Any]:
     """Publish a composed folder; only the files that were composed, the card and the lock go up.
 
@@ -23,17 +41,12 @@ def push_soup(folder: Path, repo_id: str, lock: SoupLock, hub: Hub, *, private: 
         NotFound: The token gives no write access.
         HubError: The hub or the network failed; the folder stays as it is.
     """
+    check_target(repo_id, hub)
     place = parse_repo(repo_id).repo_id
     hub.create_repo(place, private=private)
     tag = tag_for(None, hub.refs(place).tags)
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     there = hub.info(place)
-    if set(there.files) - {".gitattributes"} and FILE_NAME not in there.files:
-        raise InvalidInput(
-            f"{place} holds something else than a soup",
-            where="--push",
-            remedy="push to a repo of its own, or to one that holds an earlier soup",
-        )
     stale = [name for name in there.files if name not in names and name != ".gitattributes"]
     done = hub.commit(
         place,

@@ -33,7 +33,11 @@ def file_digest(path: Path, *, afresh: bool = False) -> Digest:
         real = path.resolve(strict=True)
         stat = real.stat()
     except FileNotFoundError as fault:
-        raise NotFound(f"{path}: no such file", where=str(path)) from fault
+        raise NotFound(
+            f"{path}: no such file",
+            where=str(path),
+            remedy="it was there when it was pinned: bring it back, or pin anew",
+        ) from fault
     if stat.st_size < _WORTH_REMEMBERING:
         return _hash(real)
     key = f"{real}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}"

@@ -177,7 +177,7 @@ class TensorRewrite:
             raise Incompatible(
                 f"the tensor {self.name} overflows {self.target_dtype}",
                 where=self.name,
-                remedy="write a wider dtype: --dtype bfloat16 or --dtype float32",
+                remedy="write a wider dtype (--dtype bfloat16 or float32), or use smaller coefficients",
             )
 
     def _measure(self, low: int, raw: Array, wanted: Array, rounded: Array) -> None:

@@ -15,6 +15,7 @@ from rshub.errors import Incompatible
 from rshub.tensors.checkpoint import Checkpoint, Placed
 from rshub.tensors.delta import Layout, LowRank
 from rshub.tensors.dtypes import FLOATS
+from rshub.tensors.square import square_layouts
 from rshub.types import TensorName
 
 BODIES = (
@@ -51,8 +52,7 @@ def match(modules: Mapping[str, LowRank], base: Checkpoint, *, fan_in_fan_out: b
     Args:
         modules: An adapter's modules by their path in the model.
         base: The checkpoint, or its headers.
-        fan_in_fan_out: What the adapter's config says of weights that are stored inputs by outputs; it decides where
-            a square matrix fits both ways.
+        fan_in_fan_out: What the adapter's config says of weights that are stored inputs by outputs.
         label: What to call the adapter in an error.
 
     Raises:
@@ -72,14 +72,17 @@ def match(modules: Mapping[str, LowRank], base: Checkpoint, *, fan_in_fan_out: b
                 where=name,
                 remedy="compose on the base in bfloat16, float16 or float32",
             )
-    square = _square_layout(layouts, modules, fan_in_fan_out=fan_in_fan_out, label=label)
+    settled = {module: next(iter(fits)) for module, fits in layouts.items() if len(fits) == 1}
+    linear = {module: layout for module, layout in settled.items() if modules[module].kind == "linear"}
+    squares = {module: modules[module] for module, fits in layouts.items() if len(fits) > 1}
+    settled |= square_layouts(squares, linear, base, fan_in_fan_out=fan_in_fan_out, label=label)
     return {
         module: Match(
             module=module,
             tensor=name,
             shift=found[module][0],
             placed=base.tensors[name],
-            layout=square if len(layouts[module]) > 1 else next(iter(layouts[module])),
+            layout=settled[module],
         )
         for module, name in names.items()
     }
@@ -131,25 +134,6 @@ def _tensor_names(modules: Mapping[str, LowRank], base: Checkpoint, label: str) 
             remedy="save the adapter again with plain module names",
         )
     return names
-
-
-def _square_layout(
-    layouts: Mapping[str, set[Layout]], modules: Mapping[str, LowRank], *, fan_in_fan_out: bool, label: str
-) -> Layout:
-    """Decide how square matrices lie: as the config says, unless the other linear layers contradict it."""
-    said: Layout = "transposed" if fan_in_fan_out else "plain"
-    linear = {name: fits for name, fits in layouts.items() if modules[name].kind == "linear"}
-    squares = [name for name, fits in linear.items() if len(fits) > 1]
-    others = {layout for fits in linear.values() if len(fits) == 1 for layout in fits}
-    if squares and others - {said}:
-        name = modules[squares[0]].a_name
-        raise Incompatible(
-            f"{label}: the tensor {name} fits its square weight both ways, and the adapter's other layers do not agree "
-            f"with fan_in_fan_out = {str(fan_in_fan_out).lower()}",
-            where=name,
-            remedy="adapt layers of one kind only, or save the adapter with the right fan_in_fan_out",
-        )
-    return said
 
 
 def _refuse_tied(module: LowRank, name: TensorName, base: Checkpoint, label: str) -> None:

@@ -364,7 +364,7 @@ def test_targets_never_name_a_module_that_does_not_change(tiny, pot):
 
 def test_convolutions_embeddings_and_transposed_layers_are_changed_in_their_layout(tiny, pot):
     shapes = {"conv.weight": (6, 3, 2, 2), "embed.weight": (11, 5), "c_attn.weight": (4, 9), "c_proj.weight": (4, 4)}
-    base = tiny.base(shapes=shapes, config={"tie_word_embeddings": False})
+    base = tiny.base(shapes=shapes, config={"model_type": "gpt2", "tie_word_embeddings": False})
     rng = np.random.default_rng(3)
     made = {
         "base_model.model.conv.lora_A.weight": (2, 3, 2, 2), "base_model.model.conv.lora_B.weight": (6, 2, 1, 1),

@@ -60,7 +60,10 @@ def test_a_lock_gives_the_same_bytes_again_and_a_changed_one_does_not_pass(pair,
     for name in first.lock.outputs:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     document = json.loads((tmp_path / "a" / "soup.lock.json").read_text())
-    document["experts"][0]["coefficient"] = 0.5
+    document["preference"] = "precision=0.5, recall=0.5"
+    document["coefficients"] = {"precision": 0.5, "recall": 0.5}
+    for expert in document["experts"]:
+        expert["coefficient"] = 0.5
     (tmp_path / "changed.json").write_text(json.dumps(document))
     with pytest.raises(IntegrityError, match="other bytes"):
         cook(pair, tmp_path / "c", str(tmp_path / "changed.json"))
@@ -114,7 +117,11 @@ def test_a_pushed_soup_carries_its_card_and_lock_and_verifies(pair, tmp_path):
     assert verify("ada/soup", endpoint=pair.endpoint).ok
     with pytest.raises(InvalidInput, match="something else than a soup"):
         cook(pair, tmp_path / "other", push="ada/recall", token=pair.tokens["ada"])
-    assert (tmp_path / "other" / "model.safetensors").exists()  # composed, and kept
+    assert not (tmp_path / "other").exists()  # nothing is composed for a place that cannot take it
+    with pytest.raises(NotFound, match="may not") as caught:
+        cook(pair, tmp_path / "kept", push="ben/soup", token=pair.tokens["ada"])
+    assert "the soup itself is whole" in caught.value.remedy
+    assert verify(str(tmp_path / "kept"), endpoint=pair.endpoint).ok
 
 
 def test_verify_names_what_was_changed(pair, tmp_path):
@@ -176,6 +183,86 @@ def test_a_taken_or_impossible_output_is_refused_before_any_work(pair, tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
         cook(pair, tmp_path / "file" / "soup")
+
+
+def test_a_place_for_the_lock_that_cannot_take_it_is_refused_before_any_work(pair, tmp_path):
+    for lock in (tmp_path, tmp_path / "nowhere" / "x.json"):
+        with pytest.raises(OutputError):
+            cook(pair, tmp_path / "soup", lock=lock)
+    with pytest.raises(InvalidInput, match="UTF-8"):
+        cook(pair, tmp_path / "s\udcff")
+    assert list(tmp_path.glob("s*")) == []
+
+
+def edited(document, *path, value):
+    changed = json.loads(json.dumps(document))
+    inner = changed
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    return changed
+
+
+def test_a_lock_that_contradicts_itself_or_leaves_things_loose_is_refused(pair, tmp_path):
+    cook(pair, tmp_path / "soup")
+    document = json.loads((tmp_path / "soup" / "soup.lock.json").read_text())
+    expert = document["experts"][0]
+    wrong = [
+        edited(document, "coefficients", value={"precision": 5.0, "recall": -3.0}),
+        edited(document, "preference", value="./zz=1"),
+        edited(document, "preference", value="precision=0.5, recall=0.5"),
+        edited(document, "experts", value=[expert, expert, document["experts"][1]]),
+        edited(document, "experts", value=[expert]),
+        edited(document, "experts", 0, "coefficient", value=0.5),
+        edited(document, "mapping", value="teleport"),
+        edited(document, "units", value="furlong"),
+        edited(document, "base", "files", value={}),
+        edited(document, "base", "files", value={"model.safetensors": "short"}),
+        edited(document, "base", "revision", value="main"),
+        edited(document, "experts", 0, "files", value={"../../x": "a" * 64}),
+        edited(document, "experts", 0, "files", value={"a\0b": "a" * 64}),
+        edited(document, "experts", 0, "files", value={"": "a" * 64, "x" * 600: "a" * 64}),
+        edited(document, "experts", 0, "files", value={}),
+        edited(document, "base", value={"path": "", "files": document["base"]["files"]}),
+        edited(document, "form", "format", value="gguf"),
+        edited(document, "form", "rank", value=10**30),
+        edited(document, "schema", value="rshub.soup/9"),
+    ]
+    for number, changed in enumerate(wrong):
+        lock = tmp_path / f"{number}.json"
+        lock.write_text(json.dumps(changed))
+        refused(pair, InvalidInput, tmp_path / "again", str(lock))
+
+
+def test_a_base_of_which_a_shard_is_not_pinned_is_refused(pair, tmp_path):
+    base = pair.tiny.base(shards=3)
+    local = pair.tiny.adapter(seed=70)
+    cook(pair, tmp_path / "soup", f"{local.folder}=1", base=str(base))
+    document = json.loads((tmp_path / "soup" / "soup.lock.json").read_text())
+    document["outputs"] = None
+    document["base"]["files"].pop("model-00002-of-00003.safetensors")
+    (tmp_path / "loose.json").write_text(json.dumps(document))
+    assert "model-00002" in str(refused(pair, InvalidInput, tmp_path / "again", str(tmp_path / "loose.json")))
+
+
+def test_a_local_base_that_changed_is_refused_in_both_formats(pair, tmp_path):
+    base = pair.tiny.base()
+    local = pair.tiny.adapter(seed=71)
+    cook(pair, tmp_path / "soup", f"{local.folder}=1", base=str(base))
+    weights = base / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    for form in ("checkpoint", "adapter"):
+        lock = str(tmp_path / "soup" / "soup.lock.json")
+        assert "was pinned" in str(refused(pair, IntegrityError, tmp_path / "again", lock, format=form))
+
+
+def test_ranks_and_coefficients_beyond_reason_are_refused(pair, tmp_path):
+    out = tmp_path / "soup"
+    refused(pair, InvalidInput, out, format="adapter", pad_rank=2_000_000_000)
+    refused(pair, InvalidInput, out, format="adapter", rank=0)
+    refused(pair, InvalidInput, out, "recall=1e300", extrapolate=True)
 
 
 def test_an_expert_that_changed_under_its_lock_is_refused(pair, tmp_path):
