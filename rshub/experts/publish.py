@@ -21,12 +21,11 @@ from rshub.experts.versions import tag_for
 from rshub.formats.address import parse_repo
 from rshub.formats.canonical import file_bytes, sha256
 from rshub.hub.client import Hub, RepoInfo
-from rshub.tensors.adapters import match_modules, read_adapter
+from rshub.tensors.adapters import CONFIG, WEIGHTS, match_modules, read_adapter
 from rshub.tensors.file_digest import file_digest
 
-CONFIG = "adapter_config.json"
-WEIGHTS = "adapter_model.safetensors"
 CARD = "README.md"
+OURS = (CARD, FILE_NAME, CONFIG, WEIGHTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +120,7 @@ def publish(
     match_modules(adapter, read_layout(identity, hub))
     adapter.check_finite()
 
-    target = _target(hub, place, draft, private=private, create_pr=create_pr)
+    target = check_target(place, draft.reward.name, hub, private=private, create_pr=create_pr)
     tag = None if create_pr else tag_for(draft.version, hub.refs(place).tags if target else ())
     config = file_bytes({**adapter.config, "base_model_name_or_path": identity.repo_id, "revision": identity.revision})
     artefact = Artefact(
@@ -156,8 +155,16 @@ def publish(
     )
 
 
-def _target(hub: Hub, place: str, draft: Draft, *, private: bool, create_pr: bool) -> RepoInfo | None:
-    """Look at the repo that will be written to; None when it has yet to be created."""
+def check_target(
+    repo_id: str, reward: str, hub: Hub, *, private: bool = False, create_pr: bool = False
+) -> RepoInfo | None:
+    """Look at the repo that will be written to; None when it has yet to be created.
+
+    Raises:
+        InvalidInput: It is public, holds an expert for another reward, or holds something else.
+        NotFound: It is not there, and a pull request is asked for.
+    """
+    place = parse_repo(repo_id).repo_id
     if not hub.exists(place):
         if create_pr:
             raise NotFound(f"{place}: no such repo to open a pull request on", where=place, remedy="check the name")
@@ -169,11 +176,18 @@ def _target(hub: Hub, place: str, draft: Draft, *, private: bool, create_pr: boo
             where=place,
             remedy="publish to another repo, or make this one private first",
         )
+    strangers = [name for name in found.files if name not in OURS and not name.startswith(".")]
+    if FILE_NAME not in found.files and strangers:
+        raise InvalidInput(
+            f"{place} holds something else ({strangers[0]})",
+            where=place,
+            remedy="publish to a repo of its own: one expert, one reward, one repo",
+        )
     if FILE_NAME in found.files:
         there = read_expert(hub, place, commit=found.commit).reward.name
-        if there != draft.reward.name:
+        if there != reward:
             raise InvalidInput(
-                f"{place} holds an expert for {there}, not for {draft.reward.name}",
+                f"{place} holds an expert for {there}, not for {reward}",
                 where=place,
                 remedy="publish to a repo of its own: one expert, one reward, one repo",
             )

@@ -16,9 +16,9 @@ from rshub.experts.base_identity import read_layout
 from rshub.hub.client import Hub
 from rshub.soups.build import SoupReport, write_soup
 from rshub.soups.card import render_soup_card
-from rshub.soups.fetch import fetch_adapter, fetch_base, identity_of
+from rshub.soups.fetch import fetch_base, fetch_terms, identity_of
 from rshub.soups.lock import FILE_NAME, OutputForm, Pin, SoupLock
-from rshub.soups.plan import Term, check_options, plan_soup
+from rshub.soups.plan import check_options, plan_soup
 from rshub.soups.push import check_target, push_soup
 from rshub.soups.resolve import Resolution, resolve, write_lock
 from rshub.tensors.checkpoint import Checkpoint
@@ -206,11 +206,7 @@ def _build(
         _all_pinned(checkpoint, lock.base)
     else:
         checkpoint = read_layout(identity_of(lock.base), hub)
-    terms = [
-        Term(label=expert.label, folder=fetch_adapter(expert.pin, hub, afresh=afresh), coefficient=expert.coefficient)
-        for expert in lock.experts
-    ]
-    terms += _init_term(lock.init, terms, hub, afresh=afresh)
+    terms = fetch_terms(lock, hub, afresh=afresh)
     plan = plan_soup(
         base=checkpoint,
         terms=terms,
@@ -239,14 +235,6 @@ def _all_pinned(checkpoint: Checkpoint, base: Pin) -> None:
             where=base.place,
             remedy="make the lock again: rshub resolve ... --lock FILE",
         )
-
-
-def _init_term(init: Pin | None, terms: list[Term], hub: Hub, *, afresh: bool) -> list[Term]:
-    """Anchor experts that continue one adapter: it counts with 1 - sum lambda, so that lambda = 0 gives the start."""
-    share = 1.0 - sum(term.coefficient for term in terms)
-    if init is None or abs(share) <= 1e-9:
-        return []
-    return [Term(label="init", folder=fetch_adapter(init, hub, afresh=afresh), coefficient=share)]
 
 
 def _same_bytes(expected: Mapping[str, str], found: Mapping[str, str]) -> None:

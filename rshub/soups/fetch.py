@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +11,10 @@ from pathlib import Path
 from rshub.errors import IntegrityError, InvalidInput, NotFound
 from rshub.experts.base_identity import BaseIdentity
 from rshub.hub.client import Hub
-from rshub.soups.lock import Pin
+from rshub.preferences.preference import INIT, SUM_TOLERANCE
+from rshub.soups.lock import Pin, SoupLock
 from rshub.soups.pin import ADAPTER_FILES
+from rshub.soups.plan import Term
 from rshub.soups.side_files import is_side_file
 from rshub.tensors.file_digest import file_digest
 from rshub.tensors.weight_files import INDEX_SUFFIX, SINGLE_FILES
@@ -77,6 +80,26 @@ def fetch_adapter(pin: Pin, hub: Hub, *, afresh: bool = False) -> Path:
         )
     _check(pin, source, afresh=afresh)
     return source
+
+
+def fetch_terms(lock: SoupLock, hub: Hub, *, afresh: bool = False) -> list[Term]:
+    """Give every expert of a lock with its coefficient, on this machine.
+
+    Experts that continue one adapter are anchored to it: it counts with 1 - sum lambda, as the last term, so that
+    lambda = 0 gives the start. Where that share is nothing it is not fetched.
+
+    Raises:
+        NotFound: Something is not there.
+        IntegrityError: Something is not what was pinned.
+    """
+    terms = [
+        Term(label=expert.label, folder=fetch_adapter(expert.pin, hub, afresh=afresh), coefficient=expert.coefficient)
+        for expert in lock.experts
+    ]
+    share = 1.0 - math.fsum(term.coefficient for term in terms)
+    if lock.init is not None and abs(share) > SUM_TOLERANCE:
+        terms.append(Term(label=INIT, folder=fetch_adapter(lock.init, hub, afresh=afresh), coefficient=share))
+    return terms
 
 
 def _folder(pin: Pin) -> Path:

@@ -12,10 +12,11 @@ from rshub.formats.canonical import sha256
 from rshub.hub.client import Hub, RepoInfo
 from rshub.soups.choose import Candidate
 from rshub.soups.lock import Pin
+from rshub.tensors.adapters import CONFIG, WEIGHTS
 from rshub.tensors.file_digest import file_digest
 from rshub.types import Digest
 
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+ADAPTER_FILES = (CONFIG, WEIGHTS)
 _CONFIG_BYTES = 1024 * 1024
 
 
