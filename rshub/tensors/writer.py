@@ -1,6 +1,7 @@
-"""Output that is whole or absent: a folder is filled beside its final name and renamed when everything is on the disk.
+"""Output that is whole or absent: filled beside its final name and renamed when everything is on the disk.
 
-A killed process leaves at most a hidden ``.partial`` folder. What is already there is never overwritten.
+A killed process leaves at most something hidden that ends in ``.partial``. A folder never takes the place of what is
+there; a file takes the place of a file, and of nothing else.
 """
 
 from __future__ import annotations
@@ -46,8 +47,9 @@ def fresh_folder(out: Path) -> Iterator[Path]:
     final = Path(os.path.realpath(out))
     _refuse_taken(final, out)
     staging = final.parent / f".{final.name}.{secrets.token_hex(6)}.partial"
-    missing = [parent for parent in final.parents if not parent.exists()]
+    missing: list[Path] = []
     try:
+        missing += (parent for parent in final.parents if not parent.exists())
         final.parent.mkdir(parents=True, exist_ok=True)
         staging.mkdir()
     except OSError as fault:
@@ -71,6 +73,49 @@ def fresh_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
         if not final.exists():
             _remove_empty(missing)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there whole or not at all; a reader finds the old one until the new one is on the disk.
+
+    Missing folders are made, a link is followed, and only a plain file is replaced.
+
+    Raises:
+        OutputError: When it cannot be written, with the next step; nothing is left behind.
+    """
+    missing: list[Path] = []
+    staging: Path | None = None
+    try:
+        final = Path(os.path.realpath(path))
+        _refuse_no_file(final, path)
+        missing += (parent for parent in final.parents if not parent.exists())
+        final.parent.mkdir(parents=True, exist_ok=True)
+        staging = final.parent / f".{secrets.token_hex(8)}.partial"  # without the name, which may be as long as it gets
+        with staging.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        staging.replace(final)
+        missing.clear()
+        _sync(final.parent)
+    except OutputError:
+        raise
+    except OSError as fault:
+        raise _refusal(fault, path) from fault
+    except ValueError as fault:  # a NUL, or a lone surrogate
+        raise OutputError(f"{path!r} is no path: {fault}", where=repr(path), remedy="choose another name") from fault
+    finally:
+        if staging is not None:
+            with contextlib.suppress(OSError):
+                staging.unlink()
+        _remove_empty(missing)
+
+
+def _refuse_no_file(final: Path, path: Path) -> None:
+    """Refuse to put a file in the place of a folder, a device, a pipe or a link that leads in a circle."""
+    if os.path.lexists(final) and not final.is_file():
+        what = "a folder" if final.is_dir() else "no plain file"
+        raise OutputError(f"{path} is {what}", where=str(path), remedy="name a file to write")
 
 
 def _refuse_taken(final: Path, out: Path) -> None:

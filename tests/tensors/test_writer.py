@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rshub.errors import IntegrityError, OutputError
-from rshub.tensors.writer import fresh_folder
+from rshub.tensors.writer import fresh_folder, write_whole
 
 
 def run(code: str, *arguments: str, **options) -> subprocess.CompletedProcess:
@@ -120,7 +120,7 @@ def test_a_parent_without_the_right_to_write_is_refused(tmp_path):
         import os, sys
         from pathlib import Path
         from rshub.errors import OutputError
-        from rshub.tensors.writer import fresh_folder
+        from rshub.tensors.writer import fresh_folder, write_whole
         if os.geteuid() == 0:
             os.setuid(65534)
         try:
@@ -142,7 +142,7 @@ def test_a_disk_that_is_full_is_said_so(tmp_path):
         import resource, sys
         from pathlib import Path
         from rshub.errors import OutputError
-        from rshub.tensors.writer import fresh_folder
+        from rshub.tensors.writer import fresh_folder, write_whole
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
         try:
             with fresh_folder(Path(sys.argv[1])) as staging:
@@ -195,3 +195,72 @@ def test_a_killed_process_leaves_nothing_under_the_name(tmp_path, point):
     with fresh_folder(tmp_path / "out") as staging:
         (staging / "a").write_text("two")
     assert (tmp_path / "out" / "a").read_text() == "two"
+
+
+def everything(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_a_file_appears_whole_and_takes_the_place_of_a_file(tmp_path, monkeypatch):
+    write_whole(tmp_path / "deep" / "er" / "a.json", b"one")
+    write_whole(tmp_path / "deep" / "er" / "a.json", b"two")
+    assert (tmp_path / "deep" / "er" / "a.json").read_bytes() == b"two"
+    longest = "n" * 255
+    write_whole(tmp_path / longest, b"long")
+    (tmp_path / "link").symlink_to("deep/er/a.json")
+    write_whole(tmp_path / "link", b"three")
+    assert (tmp_path / "deep" / "er" / "a.json").read_bytes() == b"three"
+    assert (tmp_path / "link").is_symlink()
+    monkeypatch.chdir(tmp_path / "deep")
+    write_whole(Path("plain"), b"four")
+    assert everything(tmp_path) == ["deep", "deep/er", "deep/er/a.json", "deep/plain", "link", longest]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (tmp_path / "deep" / "plain").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_a_file_that_cannot_be_written_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe")
+    before = everything(tmp_path)
+    targets = [
+        Path(),
+        tmp_path,
+        tmp_path / "file" / "below",
+        tmp_path / "file" / "far" / "below",
+        tmp_path / "loop",
+        tmp_path / "pipe",
+        tmp_path / "new" / ("n" * 256),
+        tmp_path / "nul\0",
+        tmp_path / "\ud800",
+        Path("/proc/rshub-file"),
+        Path("/dev/null"),
+    ]
+    for target in targets:
+        with pytest.raises(OutputError) as caught:
+            write_whole(target, b"data")
+        assert caught.value.remedy, target
+        assert everything(tmp_path) == before
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_full_disk_keeps_the_old_file(tmp_path):
+    (tmp_path / "a").write_bytes(b"old")
+    code = """
+        import resource, signal, sys
+        from pathlib import Path
+        from rshub.errors import OutputError
+        from rshub.tensors.writer import write_whole
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        try:
+            write_whole(Path(sys.argv[1]), bytes(5000))
+        except OutputError as fault:
+            print(fault.remedy)
+    """
+    done = run(code, str(tmp_path / "a"))
+    assert done.stdout.startswith("raise the limit"), done.stderr
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert everything(tmp_path) == ["a"]
