@@ -2,12 +2,12 @@
 
 Each changed tensor is worked out anew from the stored one, theta_0 + sum_i lambda_i * Delta_i, added up in float64 and
 rounded once to float32; nothing accumulates from mix to mix, and ``mix({})`` gives the stored bits back. What the exact
-composer refuses is refused here too. Sweeps and previews use this; models that are kept are composed to disk.
+composer refuses is refused here too: adapters that do not fit, coefficients beyond its limit, experts that change
+nothing, sums that overflow. Sweeps and previews use this; models that are kept are composed to disk.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ import torch
 
 from rshub.errors import Incompatible, InvalidInput
 from rshub.formats.fields import nearest
-from rshub.tensors.adapters import Adapter, read_adapter
+from rshub.soups.plan import LARGEST_COEFFICIENT
+from rshub.tensors.adapters import Adapter, match_modules, read_adapter
 from rshub.tensors.checkpoint import Checkpoint
-from rshub.tensors.matching import match
+from rshub.tensors.delta import inner_products
 
 
 class Mixer:
@@ -42,6 +43,7 @@ class Mixer:
         self.model, self.tokenizer = _load(base_folder)
         self._parts: dict[str, list[tuple[str, float, torch.Tensor, torch.Tensor]]] = {}
         self._stored: dict[str, torch.Tensor] = {}
+        self._idle: set[str] = set()
         self.labels = tuple(adapters)
         base = Checkpoint.open(Path(base_folder))
         for label, folder in adapters.items():
@@ -54,7 +56,9 @@ class Mixer:
             coefficients: Label to lambda; a label that is absent counts as zero. Any sum and sign.
 
         Raises:
-            InvalidInput: A label that is not loaded, or a coefficient that is not finite.
+            InvalidInput: A label that is not loaded, or a coefficient that is not finite or beyond the composer's.
+            Incompatible: An expert that changes nothing has a coefficient (the model stays as it was), or a weight
+                overflows (the model is the start again).
         """
         for label, value in coefficients.items():
             if label not in self.labels:
@@ -63,12 +67,29 @@ class Mixer:
                 raise InvalidInput(
                     f"no expert {label!r} is loaded{hint}", where=label, remedy=f"loaded: {', '.join(self.labels)}"
                 )
-            if not math.isfinite(value):
-                raise InvalidInput(f"the coefficient of {label!r} is {value}, not finite", where=label)
+            if not abs(value) <= LARGEST_COEFFICIENT:
+                raise InvalidInput(
+                    f"the coefficient of {label} is {value}, beyond {LARGEST_COEFFICIENT:g}",
+                    where=label,
+                    remedy="use a smaller coefficient",
+                )
+            if value and label in self._idle:
+                raise Incompatible(
+                    f"{label} has the coefficient {value!r}, but its delta is exactly zero",
+                    where=label,
+                    remedy="leave it out, or publish it again after training",
+                )
+        try:
+            self._set(coefficients)
+        except Incompatible:
+            self._set({})
+            raise
+        return self.model
+
+    def _set(self, coefficients: Mapping[str, float]) -> None:
         with torch.no_grad():
             for module, stored in self._stored.items():
                 self.model.get_submodule(module).weight.copy_(self._mixture(module, stored, coefficients))
-        return self.model
 
     def _mixture(self, module: str, stored: torch.Tensor, coefficients: Mapping[str, float]) -> torch.Tensor:
         """Work one tensor out from the stored one; untouched, it is the stored one itself."""
@@ -81,13 +102,17 @@ class Mixer:
         total = stored.double().reshape(len(used[0][1]), -1)
         for weight, left, right in used:
             total += weight * (left.to(total) @ right.to(total))
-        return total.reshape(stored.shape).to(stored.dtype)
+        mixed = total.reshape(stored.shape).to(stored.dtype)
+        if not mixed.isfinite().all() and stored.isfinite().all():
+            raise Incompatible(
+                f"the tensor {module}.weight overflows", where=f"{module}.weight", remedy="use smaller coefficients"
+            )
+        return mixed
 
     def _add(self, adapter: Adapter, base: Checkpoint) -> None:
         """Take an adapter's changes in the layout of the stored tensors, and keep those tensors."""
-        turned = bool(adapter.settings.fan_in_fan_out)
-        found = match(adapter.modules, base, fan_in_fan_out=turned, label=adapter.label)
-        for module, place in found.items():
+        energy = 0.0
+        for module, place in match_modules(adapter, base).items():
             try:
                 weight = self.model.get_submodule(module).weight
             except AttributeError as fault:
@@ -98,9 +123,12 @@ class Mixer:
                 ) from fault
             low_rank = adapter.modules[module]
             factors = low_rank.factors(place.layout)
+            energy += low_rank.scale**2 * float(inner_products([factors])[0, 0])
             part = (adapter.label, low_rank.scale, torch.tensor(factors.left), torch.tensor(factors.right))
             self._parts.setdefault(module, []).append(part)
             self._stored.setdefault(module, weight.detach().clone())
+        if not energy:
+            self._idle.add(adapter.label)
 
 
 def _load(folder: Path) -> tuple[Any, Any]:

@@ -141,12 +141,57 @@ def test_a_composed_checkpoint_holds_the_same_weights(mixer, llama, tmp_path):
         np.testing.assert_allclose(value, composed[name], rtol=2e-7, atol=1e-9, err_msg=name)
 
 
-def test_what_is_not_loaded_or_not_finite_is_refused(mixer):
+def test_what_is_not_loaded_or_beyond_the_limit_is_refused(mixer):
     with pytest.raises(InvalidInput, match="did you mean 'recall'"):
         mixer.mix({"recal": 1.0})
-    for value in (float("nan"), float("inf")):
-        with pytest.raises(InvalidInput, match="not finite"):
+    for value in (float("nan"), float("inf"), -1e300, 1.1e9):
+        with pytest.raises(InvalidInput, match="beyond 1e\\+09"):
             mixer.mix({"recall": value})
+
+
+@pytest.fixture
+def changed(llama, tmp_path):
+    """Write a copy of an adapter with its B factors multiplied."""
+
+    def write(label, factor):
+        folder = tmp_path / f"{label} times {factor}"
+        shutil.copytree(llama / label, folder)
+        factors = load_file(folder / "adapter_model.safetensors")
+        scaled = {name: value * np.float32(factor) if "lora_B" in name else value for name, value in factors.items()}
+        save_file(scaled, folder / "adapter_model.safetensors")
+        return folder
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("factor", "coefficient", "why"), [(0, 0.5, "its delta is exactly zero"), (1e32, 1e9, "overflows")]
+)
+def test_what_the_composer_refuses_is_refused_here_and_leaves_the_start(
+    llama, changed, tmp_path, factor, coefficient, why
+):
+    from rshub.soups.build import write_soup
+    from rshub.soups.mixer import Mixer
+    from rshub.soups.plan import Term, plan_soup
+    from rshub.tensors.checkpoint import Checkpoint
+
+    folder = changed("precision", factor)
+    terms = [Term(label="odd", folder=folder, coefficient=coefficient)]
+    (tmp_path / "soup").mkdir()
+    with pytest.raises(Incompatible, match=r"zero|overflows"):
+        write_soup(
+            plan_soup(base=Checkpoint.open(llama / "base"), terms=terms),
+            tmp_path / "soup",
+            base_model="lab/base",
+            base_revision=None,
+        )
+    mixer = Mixer(llama / "base", {"odd": folder, "recall": llama / "recall"})
+    stored = load_file(llama / "base/model.safetensors")
+    with pytest.raises(Incompatible, match=why):
+        mixer.mix({"odd": coefficient, "recall": 0.5})
+    for name, value in weights(mixer.model).items():
+        assert value.tobytes() == stored[name].tobytes(), name
+    mixer.mix({"odd": 0.0, "recall": 0.5})  # what counts with zero is not looked at
 
 
 def test_an_adapter_that_does_not_fit_is_refused_by_name(llama, tmp_path):
