@@ -66,9 +66,11 @@ def read_prompts(
         token: Who is asking.
 
     Raises:
-        InvalidInput: The place or a line has another form; with the line's number.
+        InvalidInput: The place or a line has another form, with the line's number; or the limit is below 1.
         NotFound: There is no such file, repo or split.
     """
+    if limit is not None and limit < 1:
+        raise InvalidInput(f"a limit of {limit} leaves no prompt", where="limit", remedy="use at least 1")
     text = str(place)
     if isinstance(place, Path) or text.endswith(".jsonl") or text.startswith(("./", "/")):
         path = Path(text)

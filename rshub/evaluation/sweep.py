@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rshub.errors import InvalidInput
 from rshub.evaluation.generate import generate
+from rshub.evaluation.points import kind_of, score_of, scores_of
 from rshub.evaluation.prompts import Prompt
-from rshub.preferences.scores import Point, RewardScore, Scores
+from rshub.preferences.scores import Point, Scores
 from rshub.rewards.samples import TextSample
 from rshub.rewards.spec import Reward
 from rshub.soups.mixer import Mixer
@@ -29,8 +28,6 @@ def sweep(
     seeds: int = 1,
     max_new_tokens: int = 128,
     temperature: float = 1.0,
-    kind: str | None = None,
-    labels: Sequence[str | None] | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Measure a grid of coefficients.
@@ -43,9 +40,6 @@ def sweep(
         seeds: Completions for each prompt, with seeds 0, 1, ...
         max_new_tokens: Tokens in a completion at most.
         temperature: Of the sampling.
-        kind: The kind of every point; by default ``init`` without coefficients, ``expert`` for a single one of 1,
-            else ``soup``.
-        labels: What to call each point.
         progress: Called with the points done and the points in all.
     """
     points = []
@@ -59,9 +53,8 @@ def sweep(
             seeds=seeds,
             max_new_tokens=max_new_tokens,
             temperature=temperature,
-            kind=kind or kind_of(coefficients),
+            kind=kind_of(coefficients),
             coefficients=coefficients,
-            label=labels[number] if labels else None,
         )
         points.append(point)
         if progress is not None:
@@ -107,45 +100,6 @@ def measure(
         rewards={name: score_of(name, np.stack(columns)) for name, columns in scores.items()},
         unknown={"label": label} if label else {},
     )
-
-
-def score_of(name: str, scores: NDArray[np.float64]) -> RewardScore:
-    """Take the mean of scores of shape (seeds, prompts) and its standard error.
-
-    Prompts are what was drawn, so the error is that of the mean over prompts of each prompt's mean over seeds; ``n``
-    counts the scores.
-
-    Raises:
-        InvalidInput: Not one sample could be scored.
-    """
-    known = np.isfinite(scores)
-    counts = known.sum(axis=0)
-    if not counts.any():
-        raise InvalidInput(
-            f"{name}: no sample could be scored", where=name, remedy="give prompts with references, or another reward"
-        )
-    sums = np.where(known, scores, 0.0).sum(axis=0)
-    means = sums[counts > 0] / counts[counts > 0]
-    stderr = float(means.std(ddof=1)) / math.sqrt(len(means)) if len(means) > 1 else None
-    return RewardScore(mean=float(sums.sum() / counts.sum()), stderr=stderr, n=int(counts.sum()))
-
-
-def scores_of(points: Sequence[Point], rewards: Mapping[str, Reward], **facts: Any) -> Scores:
-    """Put measured points together, with the identity of each reward and what else is known of the run."""
-    return Scores(
-        rewards={name: reward.direction for name, reward in rewards.items()},
-        points=tuple(points),
-        unknown=facts,
-        unknown_of_rewards={
-            name: {"spec": reward.spec, "spec_digest": reward.digest} for name, reward in rewards.items()
-        },
-    )
-
-
-def kind_of(coefficients: Mapping[str, float]) -> str:
-    """Name the kind of a point by its coefficients: init, expert or soup."""
-    values = [value for name, value in coefficients.items() if value != 0.0 and name != "init"]
-    return "init" if not values else "expert" if values == [1.0] else "soup"
 
 
 def line(first: str, second: str, steps: int) -> list[dict[str, float]]:

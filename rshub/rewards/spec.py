@@ -7,7 +7,6 @@ this version does not know are refused by name.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -24,6 +23,8 @@ from rshub.rewards.samples import TextSample
 from rshub.types import Digest
 
 MAX_LENGTH = 2000
+LARGEST = 1e100
+"""Of a coefficient; sums of scores stay finite below it."""
 
 _TERM = re.compile(
     r"\s*(?P<sign>[-+])?\s*(?:(?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)\s*\*\s*)?(?P<name>[A-Za-z][^\s*+]*)\s*"
@@ -92,9 +93,9 @@ def reward_from_spec(spec: str) -> Reward:
             raise _refuse(spec, f"a term like `0.5*metric:rouge1.recall` is expected at character {position + 1}")
         name = _known(spec, match["name"])
         coefficient = float(match["number"] or 1)
-        if not math.isfinite(coefficient):
-            raise _refuse(spec, f"{match['number']} is too large a number")
         terms[name] = terms.get(name, 0.0) + (-coefficient if match["sign"] == "-" else coefficient)
+        if not max(coefficient, abs(terms[name])) <= LARGEST:
+            raise _refuse(spec, f"the coefficient of {name} is beyond {LARGEST:g}", "use smaller numbers")
         position = match.end()
     terms = {name: coefficient for name, coefficient in terms.items() if coefficient != 0}
     if not terms:

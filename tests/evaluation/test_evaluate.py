@@ -2,12 +2,13 @@
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from rshub.errors import InvalidInput, MissingExtra, NotFound, OutputError
+from rshub.errors import Incompatible, InvalidInput, MissingExtra, NotFound, OutputError
 from rshub.evaluation.evaluate import evaluate, named_rewards
 from rshub.fronts.front import front
 from rshub.localhub import LocalHub
@@ -87,6 +88,69 @@ def test_experts_from_a_hub_by_their_rewards(kitchen, tmp_path):
     assert [means(point) for point in scores.points] == [means(point) for point in local.points]
 
 
+def test_an_experts_folder_says_its_reward_and_is_judged_against_the_base(kitchen, tmp_path):
+    """A published expert that was downloaded: its manifest names the reward, and the weights of its base."""
+    from rshub.experts.publish import publish
+    from rshub.hub.client import Hub
+
+    with LocalHub(tmp_path / "hub") as served:
+        token = served.add_user("ada")
+        hub = Hub(served.endpoint, token)
+        hub.create_repo("ada/base")
+        hub.commit("ada/base", {path.name: path for path in (kitchen / "base").iterdir()}, message="A base")
+        done = publish(
+            kitchen / "recall", "ada/some-name", reward="mentions", base="ada/base", license="mit",
+            endpoint=served.endpoint, token=token,
+        )  # fmt: skip
+        fetched = hub.download("ada/some-name", list(done.files), commit=done.commit)
+        folder = shutil.copytree(fetched, tmp_path / "some-name")
+    assert not (folder / "training.json").exists()
+    (point,) = measured(kitchen, str(folder), base=str(kitchen / "base")).points
+    assert (point.kind, point.coefficients) == ("expert", {"mentions": 1.0})
+
+    other = shutil.copytree(kitchen / "base", tmp_path / "other")
+    weights = bytearray((other / "model.safetensors").read_bytes())
+    weights[-1] ^= 1  # another base of the same shapes
+    (other / "model.safetensors").write_bytes(weights)
+    for soup in (str(folder), f"{folder}=1"):
+        with pytest.raises(Incompatible, match="trained on another base"):
+            measured(kitchen, soup, base=str(other))
+
+
+def test_experts_that_continue_an_adapter_are_anchored_to_it_as_composing_does(kitchen, tmp_path):
+    from rshub.soups.compose import compose
+    from rshub.soups.lock import SoupLock
+    from rshub.soups.resolve import resolve
+
+    base, soup = str(kitchen / "base"), f"{kitchen}/recall=0.25, {kitchen}/precision=0.25, init=0.5"
+    resolve(soup, base=base, lock=tmp_path / "lock.json")
+    written = json.loads((tmp_path / "lock.json").read_text())
+    pins = {expert["label"]: expert for expert in written["experts"]}
+    start = {key: pins[f"{kitchen}/recall"][key] for key in ("path", "files")}
+    (tmp_path / "lock.json").write_text(json.dumps(written | {"init": start}))
+    assert SoupLock.load(tmp_path / "lock.json").init is not None
+    compose(str(tmp_path / "lock.json"), out=tmp_path / "soup")
+    # anchored to the recall expert itself, the soup is three quarters of it
+    same = f"{kitchen}/recall=0.75, {kitchen}/precision=0.25"
+    scores = measured(kitchen, str(tmp_path / "lock.json"), str(tmp_path / "soup"), same, base=base)
+    assert means(scores.points[0]) == pytest.approx(means(scores.points[1]), abs=1e-9)
+    assert means(scores.points[0]) == pytest.approx(means(scores.points[2]), abs=1e-9)
+    assert scores.points[0].coefficients == {"recall": 0.25, "precision": 0.25}
+
+
+def test_a_start_that_counts_for_nothing_is_not_looked_for(kitchen, tmp_path):
+    from rshub.soups.resolve import resolve
+
+    soup = f"{kitchen}/recall=0.7, {kitchen}/precision=0.2, {kitchen}/morl=0.1"
+    assert 0.7 + 0.2 + 0.1 != 1
+    resolve(soup, base=str(kitchen / "base"), lock=tmp_path / "lock.json")
+    written = json.loads((tmp_path / "lock.json").read_text())
+    gone = {"path": str(tmp_path / "gone"), "files": written["experts"][0]["files"]}
+    (tmp_path / "lock.json").write_text(json.dumps(written | {"init": gone}))
+    (point,) = measured(kitchen, str(tmp_path / "lock.json"), limit=1).points
+    assert point.kind == "soup"
+
+
 def test_the_file_is_what_was_returned_and_a_front_can_be_drawn_from_it(kitchen, tmp_path):
     soups = [f"{kitchen}/recall={1 - share}, {kitchen}/precision={share}" for share in (0, 0.5, 1)]
     told = []
@@ -117,7 +181,14 @@ def test_rewards_are_named_by_hand_or_by_their_metric():
         "short": "-metric:length",
         "both": "metric:length + metric:rouge1.recall",
     }
-    for rewards in ([], ["metric:length + metric:rouge1.recall"], ["metric:length", "length=-metric:length"], ["=x"]):
+    for rewards in (
+        [],
+        {},
+        {"": "metric:length"},
+        ["metric:length + metric:rouge1.recall"],
+        ["metric:length", "length=-metric:length"],
+        ["=x"],
+    ):
         with pytest.raises(InvalidInput):
             named_rewards(rewards)
 
@@ -142,6 +213,35 @@ def test_prompts_without_references_cannot_be_scored_by_overlap(kitchen, tmp_pat
     (tmp_path / "bare.jsonl").write_text('{"prompt": "luna pub =>"}\n')
     with pytest.raises(InvalidInput, match="recall: no sample could be scored"):
         measured(kitchen, str(kitchen / "recall"), prompts=tmp_path / "bare.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("mixture", "expected"), [(None, {"odd": 1.0}), ({}, {"odd": 1.0}), (["recall"], None), ("recall", None)]
+)
+def test_a_summary_of_training_that_names_no_mixture(kitchen, tmp_path, mixture, expected):
+    folder = shutil.copytree(kitchen / "recall", tmp_path / "odd")
+    (folder / "training.json").write_text(json.dumps({"mixture": mixture}))
+    if expected is None:
+        with pytest.raises(InvalidInput, match="'mixture' is no object"):
+            measured(kitchen, str(folder), limit=1)
+    else:
+        (point,) = measured(kitchen, str(folder), limit=1).points
+        assert (point.kind, point.coefficients) == ("expert", expected)
+
+
+@pytest.mark.parametrize("options", [{"seeds": 0}, {"temperature": float("nan")}, {"max_new_tokens": 0}, {"limit": 0}])
+def test_numbers_that_are_none_are_refused(kitchen, options):
+    with pytest.raises(InvalidInput):
+        measured(kitchen, str(kitchen / "recall"), **options)
+
+
+@pytest.mark.parametrize("place", ["taken", "file/scores.json", "/proc/none/scores.json", "nul\0.json"])
+def test_a_place_that_cannot_take_the_scores_is_refused_before_anything_is_measured(kitchen, tmp_path, place):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"is a folder|cannot be written"):
+        measured(kitchen, str(tmp_path / "nowhere"), limit=1, out=tmp_path / place)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "taken"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0 and not Path("/proc").exists(), reason="needs a path that nobody can write to")

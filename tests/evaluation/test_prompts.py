@@ -47,6 +47,13 @@ def test_a_bad_line_is_refused_with_its_number(tmp_path, data, why):
         read_prompts(tmp_path / "test.jsonl")
 
 
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_that_leaves_nothing_is_refused(tmp_path, limit):
+    (tmp_path / "test.jsonl").write_bytes(LINES)
+    with pytest.raises(InvalidInput, match="leaves no prompt"):
+        read_prompts(tmp_path / "test.jsonl", limit=limit)
+
+
 def test_what_is_not_there_is_not_found(tmp_path):
     with pytest.raises(NotFound, match="no such prompts"):
         read_prompts(tmp_path / "none.jsonl")

@@ -79,7 +79,9 @@ def test_scores_are_float64_one_for_each_sample_and_nan_where_not_scored():
         ("metric:length +", "is expected at character 15"),
         ("2*", "is expected at character 1"),
         ("0*metric:length", "all of its terms are zero"),
-        ("1e999*metric:length", "too large a number"),
+        ("1e999*metric:length", "beyond 1e+100"),
+        ("1e308*metric:length + 1e308*metric:length", "beyond 1e+100"),
+        ("9e99*metric:length + 9e99*metric:length", "beyond 1e+100"),
         ("metric:length " * 300, "more than the 2000"),
     ],
 )

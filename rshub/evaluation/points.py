@@ -1,0 +1,54 @@
+"""What was measured, as scores: means with their errors, the kind of a point, and the file that holds them all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rshub.errors import InvalidInput
+from rshub.preferences.preference import INIT
+from rshub.preferences.scores import Point, RewardScore, Scores
+from rshub.rewards.spec import Reward
+
+
+def score_of(name: str, scores: NDArray[np.float64]) -> RewardScore:
+    """Take the mean of scores of shape (seeds, prompts) and its standard error.
+
+    Prompts are what was drawn, so the error is that of the mean over prompts of each prompt's mean over seeds; ``n``
+    counts the scores.
+
+    Raises:
+        InvalidInput: Not one sample could be scored.
+    """
+    known = np.isfinite(scores)
+    counts = known.sum(axis=0)
+    if not counts.any():
+        raise InvalidInput(
+            f"{name}: no sample could be scored", where=name, remedy="give prompts with references, or another reward"
+        )
+    sums = np.where(known, scores, 0.0).sum(axis=0)
+    means = sums[counts > 0] / counts[counts > 0]
+    stderr = float(means.std(ddof=1)) / math.sqrt(len(means)) if len(means) > 1 else None
+    return RewardScore(mean=float(sums.sum() / counts.sum()), stderr=stderr, n=int(counts.sum()))
+
+
+def scores_of(points: Sequence[Point], rewards: Mapping[str, Reward], **facts: Any) -> Scores:
+    """Put measured points together, with the identity of each reward and what else is known of the run."""
+    return Scores(
+        rewards={name: reward.direction for name, reward in rewards.items()},
+        points=tuple(points),
+        unknown=facts,
+        unknown_of_rewards={
+            name: {"spec": reward.spec, "spec_digest": reward.digest} for name, reward in rewards.items()
+        },
+    )
+
+
+def kind_of(coefficients: Mapping[str, float]) -> str:
+    """Name the kind of a point by its coefficients: init, expert or soup."""
+    values = [value for name, value in coefficients.items() if value != 0.0 and name != INIT]
+    return "init" if not values else "expert" if values == [1.0] else "soup"
