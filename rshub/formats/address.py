@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rshub.errors import InvalidInput
+from rshub.formats.names import is_repo_id
 from rshub.types import RepoId
 
-_NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
-_REPO = re.compile(rf"({_NAME}/{_NAME})(?:@([^\s@]+))?")
+_REVISION = re.compile(r"[^\s@]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +39,14 @@ def parse_repo(text: str) -> RepoAddress:
     Raises:
         InvalidInput: The text has another form.
     """
-    found = _REPO.fullmatch(text)
-    if not found or ".." in found[1] or "--" in found[1]:
+    repo_id, sign, revision = text.partition("@")
+    if not is_repo_id(repo_id) or (sign and not _REVISION.fullmatch(revision)):
         raise InvalidInput(
             f"{text!r} is no repo: a repo is written owner/name or owner/name@revision",
             where=text,
             remedy="begin a local folder with ./ or /",
         )
-    return RepoAddress(repo_id=RepoId(found[1]), revision=found[2])
+    return RepoAddress(repo_id=RepoId(repo_id), revision=revision or None)
 
 
 def parse_address(text: str) -> RepoAddress | Path:

@@ -2,13 +2,15 @@
 
 Every digest of a JSON value is taken over the compact canonical form (sorted keys, no spaces, UTF-8, shortest numbers
 that round-trip), so indentation never changes an identity. Files that people may open are written indented. Repeated
-keys, NaN, infinities and absurd nesting are refused.
+keys, NaN, infinities, absurd nesting and halves of characters (lone surrogates) are refused.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections import Counter
 from typing import Any, NoReturn
 
 from rshub.errors import InvalidInput, RshubError
@@ -16,6 +18,8 @@ from rshub.types import Digest
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 64
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def canonical_bytes(value: Any) -> bytes:
@@ -59,8 +63,8 @@ def load_json(
     def no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(pairs)
         if len(value) != len(pairs):
-            names = [name for name, _ in pairs]
-            refuse(f"the key {next(name for name in names if names.count(name) > 1)!r} is there twice")
+            counts = Counter(name for name, _ in pairs)
+            refuse(f"the key {next(name for name in counts if counts[name] > 1)[:80]!r} is there twice")
         return value
 
     def finite(text: str) -> float:
@@ -75,7 +79,7 @@ def load_json(
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         refuse("not UTF-8 text")
-    if _too_deep(text):
+    if too_deep(text):
         refuse(f"nested deeper than {MAX_DEPTH} levels")
     try:
         value = json.loads(
@@ -92,10 +96,23 @@ def load_json(
         refuse(f"not JSON: {fault}")
     if not isinstance(value, dict):
         refuse("the top level is no object")
+    if half_characters(text, value):
+        refuse("an escape \\ud800 to \\udfff without its other half is no text")
     return value
 
 
-def _too_deep(text: str) -> bool:
+def half_characters(text: str, value: Any) -> bool:
+    """Say whether JSON escapes a lone surrogate, which can be read but never written; ``value`` is what was parsed."""
+    if not _SURROGATE.search(text):
+        return False
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def too_deep(text: str) -> bool:
     """Say whether brackets outside strings nest too deeply, before a recursive parser meets them."""
     depth = 0
     in_string = escaped = False

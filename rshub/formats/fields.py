@@ -17,9 +17,15 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 LONGEST_PART = 255
 
+LONGEST_GUESS = 200
+MOST_GUESSES = 8
+"""Guessing is slow: names that are longer, and faults beyond the first few, are told without a guess."""
+
 
 def nearest(name: str, valid: Collection[str]) -> str:
     """Give the valid name that looks most like a misspelt one, or an empty string."""
+    if len(name) > LONGEST_GUESS:
+        return ""
     return next(iter(difflib.get_close_matches(name, sorted(valid), n=1, cutoff=0.5)), "")
 
 
@@ -92,7 +98,7 @@ class Fields:
         """Give a string out of a few."""
         value = str(self._typed(key, str, "a string", default))
         if self.has(key) and value not in valid:
-            guess = nearest(value, valid)
+            guess = self._guess(value, valid)
             self.fault(key, f"{value!r} is none of {', '.join(sorted(valid))}" + (f"; {guess}?" if guess else ""))
         return value
 
@@ -151,8 +157,11 @@ class Fields:
     def refuse_unknown(self) -> None:
         """Note a fault for each field that nobody asked for, with the nearest one that exists."""
         for key in self.unknown():
-            guess = nearest(str(key), self._seen)
+            guess = self._guess(str(key), self._seen)
             self.fault(str(key), "no such key" + (f"; did you mean {guess!r}?" if guess else ""))
+
+    def _guess(self, name: str, valid: Collection[str]) -> str:
+        return nearest(name, valid) if len(self._problems) < MOST_GUESSES else ""
 
     def _child(self, value: Mapping[str, Any], path: str) -> Fields:
         child = Fields(value, source=self._source, error=self._error)

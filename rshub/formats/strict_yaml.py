@@ -120,6 +120,8 @@ class _Reader:
             raise self._refuse(event, f"the tag {tag[:60]} is not read")
         wants_key = bool(self._open) and isinstance(self._open[-1].value, dict) and self._open[-1].key is _NOTHING
         if isinstance(event, yaml.ScalarEvent):
+            if any("\ud800" <= letter <= "\udfff" for letter in event.value):
+                raise self._refuse(event, "an escape \\ud800 to \\udfff is no text")
             if wants_key:
                 self._key(event)
             else:

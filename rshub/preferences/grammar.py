@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
 from rshub.errors import InvalidInput
+from rshub.formats.names import REWARD_NAME, is_repo_id
 
 MAX_BYTES = 16_384
 
@@ -21,8 +22,6 @@ Kind = Literal["reward", "repo", "directory"]
 _BLANKS = " \t\r\n"
 _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WORD = re.compile(r"[A-Za-z0-9._/@-]+")
-_REWARD = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_REPO_PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?")
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _PLAIN_DIRECTORY = re.compile(r"[A-Za-z0-9._/-]+")
 _JOINED_BY = {"=": "','", "*": "'+'", ":": "a blank or ','"}
@@ -188,8 +187,7 @@ class Reader:
             return _tidy(word), "directory", None
         name, at_sign, revision = word.partition("@")
         if "/" in name:
-            parts = name.split("/")
-            if len(parts) != 2 or not all(_is_repo_part(part) for part in parts):
+            if not is_repo_id(name):
                 why = f"{shown(name)} is neither owner/repo nor a directory"
                 self.refuse(at, why, "a directory begins with ./ or /", word)
             if at_sign and (not _REVISION.fullmatch(revision) or ".." in revision):
@@ -197,19 +195,15 @@ class Reader:
             return name, "repo", revision if at_sign else None
         if at_sign:
             self.refuse(at, f"a revision without owner/repo in {shown(word)}", "write owner/repo@revision", word)
-        if not _REWARD.fullmatch(name):
+        if not REWARD_NAME.fullmatch(name):
             remedy = "a reward's name has lower-case letters, digits and ._- and begins with a letter or digit"
-            guess = f"did you mean {name.lower()!r}? " if _REWARD.fullmatch(name.lower()) else ""
+            guess = f"did you mean {name.lower()!r}? " if REWARD_NAME.fullmatch(name.lower()) else ""
             self.refuse(at, f"{shown(name)} is no name of a reward", guess + remedy, word)
         return name, "reward", None
 
 
 def _term(name: str, kind: Kind, revision: str | None, value: float, at: int) -> PreferenceTerm:
     return PreferenceTerm(name=name, kind=kind, revision=revision, value=value, column=at + 1)
-
-
-def _is_repo_part(part: str) -> bool:
-    return bool(_REPO_PART.fullmatch(part)) and "--" not in part and ".." not in part
 
 
 def _tidy(path: str) -> str:

@@ -12,7 +12,6 @@ raises nothing; reading refuses unknown keys, bounds that exclude everything and
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +20,10 @@ from typing import Any
 from rshub.errors import NotFound
 from rshub.formats.canonical import load_json
 from rshub.formats.fields import Fields
+from rshub.formats.names import REWARD_NAME, is_repo_id, is_repo_part
 from rshub.preferences.preference import INIT, SUM_TOLERANCE
 
 SCHEMA = "rshub.policy/1"
-_REPO = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*")
-_REWARD = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_DENIED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*/(?:\*|[A-Za-z0-9_][A-Za-z0-9._-]*)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +85,14 @@ class Policy:
         bounds = {}
         named = top.inner("bounds", required=False)
         for name in named.unknown():
-            if not _REWARD.fullmatch(name) and not _REPO.fullmatch(name):
+            if not REWARD_NAME.fullmatch(name) and not is_repo_id(name):
                 named.fault(ascii(name[:40]), "neither a reward nor owner/repo")
                 continue
             bounds[name] = _bounds(named.inner(name))
         deny: list[str] = []
         listed = top.raw("deny", [])
         for number, pattern in enumerate(listed if isinstance(listed, list) else [listed]):
-            if isinstance(pattern, str) and _DENIED.fullmatch(pattern):
+            if isinstance(pattern, str) and _is_denial(pattern):
                 deny.append(pattern)
             else:
                 top.fault(f"deny[{number}]", "owner/repo or owner/* is expected")
@@ -153,6 +150,11 @@ def _outside(value: float, bounds: LambdaBounds, name: str, who: str, code: str)
     if bounds.min - SUM_TOLERANCE <= value <= bounds.max + SUM_TOLERANCE:
         return []
     return [Violation(code=code, message=f"lambda of {name} is {value:g}; {who} {bounds}", name=name)]
+
+
+def _is_denial(pattern: str) -> bool:
+    """Say whether this is ``owner/repo`` or ``owner/*``."""
+    return is_repo_id(pattern) or (pattern.endswith("/*") and is_repo_part(pattern.removesuffix("/*")))
 
 
 def _bounds(fields: Fields) -> LambdaBounds:

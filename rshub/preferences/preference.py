@@ -26,15 +26,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from rshub.errors import InvalidInput
-from rshub.formats.fields import nearest
+from rshub.formats.fields import MOST_GUESSES, nearest
 from rshub.preferences.grammar import MAX_BYTES, PreferenceTerm, Reader, shortest, shown
 
 __all__ = ["INIT", "MAX_BYTES", "SUM_TOLERANCE", "Preference", "PreferenceTerm", "check_names"]
 
 INIT = "init"
 SUM_TOLERANCE = 1e-9
-
-_LONGEST_GUESS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +102,7 @@ def check_names(preference: Preference, valid: Collection[str]) -> None:
     if not unknown:
         return
     unknown.sort(key=lambda term: (term.column or 0, term.name))
-    guesses = [nearest(term.name, valid) if len(term.name) <= _LONGEST_GUESS else "" for term in unknown[:8]]
+    guesses = [nearest(term.name, valid) for term in unknown[:MOST_GUESSES]]
     problems = []
     for number, term in enumerate(unknown):
         guess = guesses[number] if number < len(guesses) else ""

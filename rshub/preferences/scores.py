@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from rshub.errors import InvalidInput, NotFound
 from rshub.formats.canonical import load_json
-from rshub.formats.fields import Fields, nearest
+from rshub.formats.fields import MOST_GUESSES, Fields, nearest
 from rshub.preferences.preference import INIT, SUM_TOLERANCE
 
 SCHEMA = "rshub.scores/1"
@@ -293,7 +293,7 @@ def _measured(rewards: Fields, directions: Mapping[str, str], guesses: dict[str,
     scores = {}
     for name, value in rewards.unknown().items():
         if name not in directions:
-            if len(guesses) < 8 and len(name) <= LONGEST_NAME and name not in guesses:
+            if len(guesses) < MOST_GUESSES and len(name) <= LONGEST_NAME and name not in guesses:
                 guesses[name] = nearest(name, directions)
             guess = guesses.get(name, "")
             rewards.fault(name[:40], "no such reward is declared" + (f"; did you mean {guess!r}?" if guess else ""))

@@ -20,6 +20,7 @@ from rshub.tensors.delta import Kind, LowRank
 from rshub.tensors.dtypes import FLOATS
 from rshub.tensors.matching import Match, match
 from rshub.tensors.peft_config import LoraSettings, lora_settings
+from rshub.tensors.plain_file import file_names, read_plain
 from rshub.tensors.tensor_file import TensorFile, refuse_pickles
 from rshub.types import Digest, TensorName
 
@@ -61,11 +62,6 @@ class Adapter:
         """The largest rank of any module."""
         return max(module.rank for module in self.modules.values())
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The files that make the adapter."""
-        return (CONFIG, WEIGHTS)
-
     @cached_property
     def content_key(self) -> Digest:
         """A name for what the adapter does: equal for equal tensors and scales, whatever the folder is called."""
@@ -99,20 +95,19 @@ def read_adapter(folder: Path, *, label: str | None = None) -> Adapter:
         label: What to call the adapter in errors and reports; the folder if absent.
 
     Raises:
-        NotFound: When the folder or its files are not there.
+        NotFound: When the folder or its files are not there, or may not be read.
         IntegrityError: For a truncated or hostile file, half a pair, or weights that are pickles only.
         Incompatible: For a tensor or a config field that cannot be mixed; named.
     """
     label = label or str(folder)
-    if not folder.is_dir():
-        raise NotFound(f"{label}: no such folder: {folder}", where=str(folder), remedy="check the path of the adapter")
-    if not (folder / WEIGHTS).is_file():
+    there = file_names(folder)
+    if WEIGHTS not in there:
         refuse_pickles(folder, "the weights of the adapter")
         raise NotFound(f"{label}: no {WEIGHTS} in {folder}", where=str(folder), remedy="save the adapter with PEFT")
-    if not (folder / CONFIG).is_file():
+    if CONFIG not in there:
         raise NotFound(f"{label}: no {CONFIG} in {folder}", where=str(folder), remedy="save the adapter with PEFT")
     source = f"{label}: {CONFIG}"
-    config = load_json((folder / CONFIG).read_bytes(), source=source, error=IntegrityError)
+    config = load_json(read_plain(folder / CONFIG), source=source, error=IntegrityError)
     settings = lora_settings(config, label=label)
     file = TensorFile.open(folder / WEIGHTS)
     modules = {

@@ -12,12 +12,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
-from rshub.errors import IntegrityError, NotFound, RshubError
+from rshub.errors import IntegrityError, RshubError
 from rshub.formats.header import TensorSpan, parse_header
-from rshub.tensors.dtypes import Array
 from rshub.tensors.model_config import CONFIG, parse_config
+from rshub.tensors.plain_file import file_names, read_plain
 from rshub.tensors.tensor_file import TensorFile
 from rshub.tensors.weight_files import weight_files
 from rshub.types import TensorName
@@ -48,13 +46,11 @@ class Checkpoint:
         """Read the headers of a checkpoint in a folder.
 
         Raises:
-            NotFound: When the folder or its weights are not there.
+            NotFound: When the folder or its weights are not there, or may not be read.
             IntegrityError: When a header, the index or the config is not sound, or the weights are pickles.
         """
-        if not folder.is_dir():
-            raise NotFound(f"{folder}: no such folder", where=str(folder), remedy="check the path of the base")
-        there = [path.name for path in folder.iterdir() if path.is_file()]
-        found = weight_files(there, lambda name: (folder / name).read_bytes(), source=str(folder))
+        there = file_names(folder)
+        found = weight_files(there, lambda name: read_plain(folder / name), source=str(folder))
         files = {shard: TensorFile.open(folder / shard) for shard in found.shards}
         for name, shard in found.placed.items():
             if name not in files[shard].tensors:
@@ -71,7 +67,7 @@ class Checkpoint:
             prefixes={shard: file.prefix for shard, file in files.items()},
             sizes={shard: file.size for shard, file in files.items()},
             tensors=_placed({shard: file.tensors for shard, file in files.items()}, str(folder)),
-            config=parse_config((folder / CONFIG).read_bytes(), source=str(folder / CONFIG)) if CONFIG in there else {},
+            config=parse_config(read_plain(folder / CONFIG), source=str(folder / CONFIG)) if CONFIG in there else {},
         )
 
     @classmethod
@@ -116,18 +112,6 @@ class Checkpoint:
                 remedy="download the base, or compose with --format adapter",
             )
         return self.folder / shard
-
-    def read(self, name: TensorName) -> Array:
-        """Read a floating-point tensor as float32.
-
-        Raises:
-            NotFound: When the checkpoint has no such tensor.
-            IntegrityError: When it is no floating-point tensor.
-        """
-        if name not in self.tensors:
-            raise NotFound(f"{self.source}: no tensor {name}", where=name)
-        values = TensorFile.open(self.path(self.tensors[name].shard)).read(name)
-        return values.astype(np.float32, copy=False)
 
 
 def _placed(spans: Mapping[str, Mapping[TensorName, TensorSpan]], source: str) -> Mapping[TensorName, Placed]:

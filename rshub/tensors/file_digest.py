@@ -1,6 +1,7 @@
 """The sha256 of files on disk, remembered by path, inode, size and time of change so that a base is hashed once.
 
-The memory is one small JSON file in the cache folder; a lost or damaged one costs time, never truth.
+The memory is one small JSON file in the cache folder; a lost or damaged one costs time, never truth. Only plain files
+are hashed: a device may never end.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from rshub.errors import NotFound, OutputError
+from rshub.errors import RshubError
+from rshub.formats.fields import SHA256
+from rshub.tensors.plain_file import open_plain, read_plain
+from rshub.tensors.writer import write_whole
 from rshub.types import Digest
 
 _WORTH_REMEMBERING = 16 * 1024 * 1024
@@ -26,37 +29,20 @@ def file_digest(path: Path, *, afresh: bool = False) -> Digest:
         afresh: Hash it whatever is remembered.
 
     Raises:
-        NotFound: The file is not there.
-        OutputError: It cannot be read.
+        NotFound: The file is not there, or may not be read.
+        IntegrityError: It is a folder, a device or a pipe.
     """
-    try:
-        real = path.resolve(strict=True)
-        stat = real.stat()
-    except FileNotFoundError as fault:
-        raise NotFound(
-            f"{path}: no such file",
-            where=str(path),
-            remedy="it was there when it was pinned: bring it back, or pin anew",
-        ) from fault
-    if stat.st_size < _WORTH_REMEMBERING:
-        return _hash(real)
-    key = f"{real}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}"
-    memory = _cache_folder() / "digests.json"
-    known = _load(memory)
-    if afresh or key not in known:
-        known[key] = _hash(real)
-        _save(memory, known)
-    return Digest(known[key])
-
-
-def _hash(path: Path) -> Digest:
-    try:
-        with path.open("rb") as stream:
-            return Digest(hashlib.file_digest(stream, "sha256").hexdigest())
-    except OSError as fault:
-        raise OutputError(
-            f"{path}: {fault.strerror}", where=str(path), remedy="check the rights of the file"
-        ) from fault
+    with open_plain(path) as file:
+        stat = os.fstat(file.fileno())
+        key = f"{os.path.realpath(path)}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}"
+        memory = _cache_folder() / "digests.json"
+        worth = stat.st_size >= _WORTH_REMEMBERING
+        if worth and not afresh and (known := _load(memory).get(key)):
+            return known
+        digest = Digest(hashlib.file_digest(file, "sha256").hexdigest())
+    if worth:
+        _save(memory, _load(memory) | {key: digest})
+    return digest
 
 
 def _cache_folder() -> Path:
@@ -64,17 +50,17 @@ def _cache_folder() -> Path:
     return Path(home).expanduser() / "rshub"
 
 
-def _load(memory: Path) -> dict[str, str]:
-    with suppress(OSError, ValueError):
-        known = json.loads(memory.read_bytes())
-        if isinstance(known, dict) and all(isinstance(value, str) for value in known.values()):
-            return known
+def _load(memory: Path) -> dict[str, Digest]:
+    """Read the memory; what is no digest is forgotten."""
+    with suppress(RshubError, ValueError, RecursionError):
+        known = json.loads(read_plain(memory))
+        if isinstance(known, dict):
+            return {
+                key: Digest(value) for key, value in known.items() if isinstance(value, str) and SHA256.fullmatch(value)
+            }
     return {}
 
 
-def _save(memory: Path, known: dict[str, str]) -> None:
-    with suppress(OSError):
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=memory.parent, delete=False) as stream:
-            json.dump(known, stream)
-        Path(stream.name).replace(memory)
+def _save(memory: Path, known: dict[str, Digest]) -> None:
+    with suppress(RshubError):
+        write_whole(memory, json.dumps(known).encode())

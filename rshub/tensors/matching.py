@@ -7,9 +7,10 @@ thing, a tensor of another shape, or an embedding that is tied to a head is refu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rshub.errors import Incompatible
 from rshub.tensors.checkpoint import Checkpoint, Placed
@@ -62,8 +63,9 @@ def match(modules: Mapping[str, LowRank], base: Checkpoint, *, fan_in_fan_out: b
     found = _tensor_names(modules, base, label)
     names = {module: name for module, (_, name) in found.items()}
     layouts = {module: modules[module].layouts(base.tensors[name].shape) for module, name in names.items()}
+    vocabulary = _vocabulary_rows(base)
     for module, name in names.items():
-        _refuse_tied(modules[module], name, base, label)
+        _refuse_tied(modules[module], name, base, vocabulary, label)
         if not layouts[module]:
             _refuse_shape(modules[module], base.tensors[name], name, label)
         if base.tensors[name].dtype not in FLOATS:
@@ -127,7 +129,7 @@ def _tensor_names(modules: Mapping[str, LowRank], base: Checkpoint, label: str) 
         names[module] = (shift, TensorName(name))
     tensors = [name for _, name in names.values()]
     if len(set(tensors)) != len(tensors):
-        twice = next(name for name in tensors if tensors.count(name) > 1)
+        twice = Counter(tensors).most_common(1)[0][0]
         raise Incompatible(
             f"{label}: two modules of the adapter change the one tensor {twice}",
             where=twice,
@@ -136,12 +138,31 @@ def _tensor_names(modules: Mapping[str, LowRank], base: Checkpoint, label: str) 
     return names
 
 
-def _refuse_tied(module: LowRank, name: TensorName, base: Checkpoint, label: str) -> None:
-    """Refuse a change of an embedding that also is the head, or of a head that also is the embedding."""
+def _vocabulary_rows(base: Checkpoint) -> set[int]:
+    """Give the sizes of vocabularies in the config that some tensor has as its rows; none when that is not known."""
+    sizes = set(_vocabulary_sizes(base.config))
+    return sizes & {placed.shape[0] for placed in base.tensors.values() if len(placed.shape) == 2} if sizes else sizes
+
+
+def _vocabulary_sizes(config: Mapping[str, Any]) -> Iterator[int]:
+    """Find every vocabulary size in a config: composed models hold one for each part."""
+    for key, value in config.items():
+        if key == "vocab_size" and isinstance(value, int):
+            yield value
+        elif isinstance(value, Mapping):
+            yield from _vocabulary_sizes(value)
+
+
+def _refuse_tied(module: LowRank, name: TensorName, base: Checkpoint, vocabulary: set[int], label: str) -> None:
+    """Refuse a change of an embedding that also is the head, or of a head that also is the embedding.
+
+    Of embeddings only that of words is tied; one with other rows than the vocabulary is of positions or kinds.
+    """
     text = base.config.get("text_config")
     said = base.config.get("tie_word_embeddings", text.get("tie_word_embeddings") if isinstance(text, dict) else None)
     head = name in HEADS
-    if said is False or not (head or module.kind == "embedding"):
+    words = module.kind == "embedding" and (not vocabulary or base.tensors[name].shape[0] in vocabulary)
+    if said is False or not (head or words):
         return
     own_head = any(candidate in base.tensors for candidate in OWN_HEADS)
     if said or not own_head:
@@ -160,10 +181,12 @@ def _refuse_unmatched(module: LowRank, found: list[str], base: Checkpoint, label
         why = "matches nothing in the base; a head that is tied to the embedding is not stored"
     else:
         why = f"matches nothing in the base: there is no {module.module}{WEIGHT}"
+    whether = f"check that the expert was trained on {base.source}"
     raise Incompatible(
         f"{label}: the tensor {module.a_name} {why}",
         where=module.a_name,
-        remedy=f"check that the expert was trained on {base.source}",
+        remedy=f"{whether}; if it was, the base stores its tensors under other names than the model has in memory, "
+        "which is not read yet",
     )
 
 

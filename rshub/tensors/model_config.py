@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rshub.errors import IntegrityError
-from rshub.formats.canonical import digest
+from rshub.formats.canonical import digest, half_characters, too_deep
 from rshub.types import Digest
 
 CONFIG = "config.json"
@@ -23,13 +23,14 @@ def parse_config(data: bytes, *, source: str) -> dict[str, Any]:
     Some model classes write infinities into theirs, which is no JSON but is read everywhere, so it is read here too.
 
     Raises:
-        IntegrityError: It is no object, or absurdly large.
+        IntegrityError: It is no object of whole characters, or absurdly large or deep.
     """
-    with contextlib.suppress(ValueError, RecursionError):
-        config = json.loads(data) if len(data) <= MAX_CONFIG_BYTES else None
-        if isinstance(config, dict):
+    with contextlib.suppress(ValueError):
+        text = data.decode("utf-8-sig") if len(data) <= MAX_CONFIG_BYTES else ""
+        config = None if too_deep(text) else json.loads(text)
+        if isinstance(config, dict) and not half_characters(text, config):
             return config
-    raise IntegrityError(f"{source}: no JSON object", where=source, remedy="fetch the config again")
+    raise IntegrityError(f"{source}: no plain JSON object", where=source, remedy="fetch the config again")
 
 
 def config_digest(config: Mapping[str, Any]) -> Digest:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rshub.errors import IntegrityError, NotFound
+from rshub.errors import IntegrityError
 from rshub.formats.header import LENGTH_BYTES, TensorSpan, header_length, parse_header
 from rshub.tensors.dtypes import FLOATS, Array, decode
+from rshub.tensors.plain_file import open_plain
 from rshub.types import Digest, TensorName
 
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
@@ -36,18 +37,13 @@ class TensorFile:
         """Read the header of a file.
 
         Raises:
-            NotFound: When there is no such file.
-            IntegrityError: When the header is not sound, or says another size than the file has.
+            NotFound: When there is no such file, or it may not be read.
+            IntegrityError: When it is no plain file, the header is not sound, or says another size than the file has.
         """
-        try:
-            with path.open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                first = file.read(LENGTH_BYTES)
-                prefix = first + file.read(header_length(first, file_size=size, source=str(path)))
-        except FileNotFoundError as fault:
-            raise NotFound(f"{path}: no such file", where=str(path), remedy="check the folder") from fault
-        except IsADirectoryError as fault:
-            raise IntegrityError(f"{path}: a folder, not a safetensors file", where=str(path)) from fault
+        with open_plain(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            first = file.read(LENGTH_BYTES)
+            prefix = first + file.read(header_length(first, file_size=size, source=str(path)))
         tensors = parse_header(prefix, file_size=size, source=str(path))
         return cls(path=path, size=size, prefix=prefix, tensors=tensors)
 
@@ -64,7 +60,7 @@ class TensorFile:
                 where=name,
                 remedy="use weights in bfloat16, float16 or float32",
             )
-        with self.path.open("rb") as file:
+        with open_plain(self.path) as file:
             file.seek(span.start)
             data = file.read(span.end - span.start)
         if len(data) != span.end - span.start:
@@ -74,7 +70,7 @@ class TensorFile:
 
     def sha256(self) -> Digest:
         """Take the sha256 of the whole file."""
-        with self.path.open("rb") as file:
+        with open_plain(self.path) as file:
             return Digest(hashlib.file_digest(file, "sha256").hexdigest())
 
 

@@ -131,6 +131,30 @@ def test_a_hostile_header_costs_little_memory(tiny):
     assert int(grown) < 400 * 1024
 
 
+def test_very_many_modules_of_which_two_change_one_tensor(tiny):
+    names = [f"m{number:05d}" for number in range(20_000)]
+    one = np.ones((1, 1), np.float32)
+    folder = tiny.path("adapter")
+    dump(folder / "adapter_model.safetensors", {
+        f"{name}.lora_{side}.weight": one for name in [*names, f"model.{names[-1]}"] for side in "AB"
+    })  # fmt: skip
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 1, "lora_alpha": 1}))
+    base = Checkpoint.open(tiny.base(shapes={f"{name}.weight": (1, 1) for name in names}))
+    adapter = read_adapter(folder)
+    fault = refuse(match_modules, adapter, base)
+    assert fault.where == "m19999.weight"
+
+
+def test_names_that_are_half_characters(tiny):
+    folder = tiny.adapter().folder
+    text = (folder / "adapter_config.json").read_text().replace("q_proj", "\\ud800")
+    (folder / "adapter_config.json").write_text(text)
+    assert isinstance(refuse(read_adapter, folder), IntegrityError)
+    base = tiny.base()
+    (base / "config.json").write_text('{"model_type": "\\udfff"}')
+    assert isinstance(refuse(Checkpoint.open, base), IntegrityError)
+
+
 def test_a_folder_where_a_file_should_be(tiny):
     folder = tiny.adapter().folder
     (folder / "adapter_model.safetensors").unlink()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 
 import pytest
 
@@ -36,12 +37,27 @@ def test_what_json_has_no_word_for_is_not_written(bad):
         ('{"a": ', "line 1"),
         ('{"a":' + "[" * 100 + "]" * 100 + "}", "nested deeper"),
         ('{"a": ' + "1" * 5000 + "}", "not JSON"),
+        ('{"a": ["\\ud800"]}', "other half"),
+        ('{"\\uDfFf": 1}', "other half"),
+        ('{"a": "\\ude00\\ud83d"}', "other half"),
     ],
 )
 def test_what_is_not_one_plain_object_is_refused_with_the_reason(text, why):
     with pytest.raises(InvalidInput, match=why) as caught:
         load_json(text.encode(), source="x.json")
     assert "x.json" in str(caught.value)
+
+
+def test_whole_characters_may_be_escaped_and_escapes_may_be_written_of():
+    assert load_json(rb'{"a": "\ud83d\ude00", "b": "\\ud800"}', source="x") == {"a": "\U0001f600", "b": "\\ud800"}
+
+
+def test_a_repeated_key_is_found_in_time_that_grows_with_the_file():
+    text = "{" + ",".join(f'"{number}": 0' for number in range(200_000)) + ', "199999": 1}'
+    began = time.monotonic()
+    with pytest.raises(InvalidInput, match="'199999' is there twice"):
+        load_json(text.encode(), source="x")
+    assert time.monotonic() - began < 5.0
 
 
 def test_brackets_inside_strings_are_no_nesting():

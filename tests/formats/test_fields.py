@@ -1,9 +1,11 @@
 """Reading objects field by field."""
 
+import time
+
 import pytest
 
 from rshub.errors import IntegrityError, InvalidInput
-from rshub.formats.fields import Fields
+from rshub.formats.fields import Fields, nearest
 
 
 def test_every_fault_is_named_with_its_path_before_anything_is_raised():
@@ -45,3 +47,24 @@ def test_a_choice_suggests_the_nearest():
     top.choice("direction", ("max", "min"))
     with pytest.raises(InvalidInput, match=r"max\?"):
         top.finish()
+
+
+def test_guesses_are_made_for_the_first_faults_only():
+    top = Fields({f"direktion{n}": n for n in range(20_000)} | {"rows": [{"mxa": "mxa", "more": 1}] * 2000}, source="x")
+    top.has("direction")
+    began = time.monotonic()
+    for row in top.each("rows"):
+        row.choice("mxa", ("max", "min"))
+        row.refuse_unknown()
+    top.refuse_unknown()
+    with pytest.raises(InvalidInput) as caught:
+        top.finish()
+    assert time.monotonic() - began < 2.0
+    assert len(caught.value.problems) == 24_000
+    assert caught.value.problems[-1] == "direktion19999: no such key"
+
+
+def test_what_is_very_long_is_no_misspelling():
+    began = time.monotonic()
+    assert nearest("max" * 1_000_000, ["max" * 300, "min"]) == ""
+    assert time.monotonic() - began < 1.0

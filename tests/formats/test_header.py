@@ -104,3 +104,9 @@ def test_a_prefix_that_is_cut_is_refused():
     data = frame({"a": entry()}, b"12345678")
     with pytest.raises(IntegrityError, match="cut short"):
         parse_header(data[:20], file_size=len(data), source="x")
+
+
+def test_a_name_that_is_half_a_character_is_refused():
+    data = frame(b'{"\\ud800": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}', bytes(8))
+    with pytest.raises(IntegrityError, match="other half"):
+        parse_header(data, file_size=len(data), source="x")

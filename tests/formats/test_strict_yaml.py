@@ -76,6 +76,8 @@ def test_blocks_and_nesting():
         ("%YAML 1.1\n---\na: 1\n", "r.yaml:1:1", "directives"),
         ("a: [1, 2\nb: 3\n", "r.yaml:2:2", "not YAML"),
         ("a: b: c\n", "r.yaml:1:5", "not YAML"),
+        ('a: "\\ud800"\n', "r.yaml:1:4", "no text"),
+        ('"\\uDFFF": 1\n', "r.yaml:1:1", "no text"),
         ("a: 1e999\n", "r.yaml:1:4", "too large a number"),
         ("- a\n- b\n", "r.yaml:1:1", "no mapping"),
         ("", "r.yaml:1:1", "no mapping"),

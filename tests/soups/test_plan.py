@@ -91,6 +91,7 @@ def test_a_tensor_that_matches_nothing_is_named(tiny, pot):
     with pytest.raises(Incompatible, match=r"expert-0: the tensor \S*layers\.7\S*lora_A.* matches nothing") as caught:
         pot.plan(tiny.base(), [(stray, 1.0)])
     assert "layers.7" in caught.value.where
+    assert "other names" in caught.value.remedy
 
 
 def test_shapes_that_do_not_fit_are_named_with_both(tiny, pot):
@@ -189,18 +190,45 @@ def test_a_tied_head_is_refused(tiny, pot, tie, stored, refused):
         pot.cook(base, [(adapter, 1.0)])
 
 
-def embedding_adapter(tiny):
+def embedding_adapter(tiny, module="model.embed_tokens"):
     folder = tiny.path("adapter")
     rng = np.random.default_rng(0)
     dump(
         folder / "adapter_model.safetensors",
         {
-            "base_model.model.model.embed_tokens.lora_embedding_A": rng.standard_normal((2, 23)).astype(np.float32),
-            "base_model.model.model.embed_tokens.lora_embedding_B": rng.standard_normal((12, 2)).astype(np.float32),
+            f"base_model.model.{module}.lora_embedding_A": rng.standard_normal((2, 23)).astype(np.float32),
+            f"base_model.model.{module}.lora_embedding_B": rng.standard_normal((12, 2)).astype(np.float32),
         },
     )
     (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 2, "lora_alpha": 2}))
     return folder
+
+
+@pytest.mark.parametrize(
+    ("config", "refused"),
+    [
+        ({"tie_word_embeddings": True, "vocab_size": 40}, False),
+        ({"tie_word_embeddings": True, "text_config": {"vocab_size": 40}}, False),
+        ({"text_config": {"tie_word_embeddings": True, "vocab_size": 40}}, False),
+        ({"vocab_size": 40}, False),
+        ({"tie_word_embeddings": True, "vocab_size": 23}, True),
+        ({"tie_word_embeddings": True, "text_config": {"vocab_size": 23}}, True),
+        ({"tie_word_embeddings": True}, True),
+        ({"tie_word_embeddings": True, "vocab_size": 41}, True),
+        ({"tie_word_embeddings": True, "vocab_size": "40"}, True),
+    ],
+)
+def test_an_embedding_of_positions_is_not_tied(tiny, pot, config, refused):
+    """Its rows are not the vocabulary's, where the base has a tensor of as many rows as that."""
+    folder = embedding_adapter(tiny, "model.embed_positions")
+    shapes = {name.replace("embed_tokens", "embed_positions"): shape for name, shape in SHAPES.items()}
+    del shapes["lm_head.weight"]
+    base = tiny.base(shapes=shapes | {"model.embed_tokens.weight": (40, 12)}, config={"model_type": "x"} | config)
+    if refused:
+        with pytest.raises(Incompatible, match=r"embed_positions.*tied"):
+            pot.plan(base, [(folder, 1.0)])
+    else:
+        assert [one.tensor for one in pot.plan(base, [(folder, 1.0)]).touched] == ["model.embed_positions.weight"]
 
 
 def test_a_tied_embedding_is_refused(tiny, pot):

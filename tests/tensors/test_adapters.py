@@ -26,7 +26,6 @@ def test_an_adapter_is_read_by_module(tiny):
     assert list(adapter.modules) == sorted(MODULES)
     assert adapter.rank == 5
     assert adapter.label == "mine"
-    assert adapter.files == ("adapter_config.json", "adapter_model.safetensors")
     for name, module in adapter.modules.items():
         factors = module.factors("plain")
         a, b = made.factors[name]

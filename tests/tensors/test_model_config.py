@@ -23,7 +23,20 @@ def test_infinities_that_models_write_are_read_and_have_an_identity():
     assert config_digest(limits) != config_digest({"time_step_limit": [0.0, 1.0]})
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"a": "\\ud800"}',
+        b'{"\\udc00": 1}',
+        b'{"a":' * 500 + b"1" + b"}" * 500,
+        b'{"a":' + b"1" * 5000 + b"}",
+    ],
+)
 def test_anything_else_is_refused(data):
     with pytest.raises(IntegrityError):
         parse_config(data, source="x")
