@@ -25,7 +25,7 @@ class Registry:
         self.adapters = {}
 
     def hub(self, who="ada"):
-        return Hub(self.endpoint, self.tokens[who] if who else "")
+        return Hub(self.endpoint, self.tokens[who])
 
     def put_base(self, folder, repo="lab/base"):
         """Commit a base and give the commit."""

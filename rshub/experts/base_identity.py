@@ -14,7 +14,7 @@ from rshub.errors import IntegrityError
 from rshub.formats.address import RepoAddress, parse_address
 from rshub.formats.canonical import digest, sha256
 from rshub.formats.header import header_length
-from rshub.hub.client import Hub
+from rshub.hub.client import Hub, RepoInfo
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.file_digest import file_digest
 from rshub.tensors.model_config import CONFIG, config_digest, parse_config
@@ -67,7 +67,7 @@ def _on_hub(address: RepoAddress, hub: Hub) -> BaseIdentity:
     def read(name: str) -> bytes:
         return hub.read(info.repo_id, name, commit=info.commit, max_bytes=_SMALL)
 
-    for name in weight_files(info.files, read, source=source).shards:
+    for name in _weights(info, hub):
         known = info.files[name].sha256
         if known is None:
             raise IntegrityError(f"{source}/{name}: the hub does not know its sha256", where=f"{source}/{name}")
@@ -84,6 +84,15 @@ def _on_hub(address: RepoAddress, hub: Hub) -> BaseIdentity:
         config_digest=None if config is None else config_digest(config),
         tokenizer_digest=_tokenizer_digest(info.files, sha_of),
     )
+
+
+def _weights(info: RepoInfo, hub: Hub) -> tuple[str, ...]:
+    """Name the weight files of a base on a hub."""
+
+    def read(name: str) -> bytes:
+        return hub.read(info.repo_id, name, commit=info.commit, max_bytes=_SMALL)
+
+    return weight_files(info.files, read, source=f"{info.repo_id}@{info.commit[:8]}").shards
 
 
 def _in_folder(folder: Path) -> BaseIdentity:
@@ -103,13 +112,26 @@ def _tokenizer_digest(names: Collection[str], sha_of: Callable[[str], Digest]) -
 
 
 def read_layout(identity: BaseIdentity, hub: Hub) -> Checkpoint:
-    """Read the tensor names, shapes and dtypes of a base: headers only, not its weights."""
+    """Read the tensor names, shapes and dtypes of a base: headers only, not its weights.
+
+    Raises:
+        IntegrityError: The base is not what its identity says, or a header is not sound.
+    """
     if identity.path is not None:
         return Checkpoint.open(Path(identity.path))
     assert identity.repo_id is not None
     assert identity.revision is not None
     repo_id, commit = identity.repo_id, identity.revision
     info = hub.info(repo_id, commit)
+    there = {name: info.files[name].sha256 for name in _weights(info, hub)}
+    if there != dict(identity.files):
+        names = sorted({*there, *identity.files})
+        name = next(name for name in names if there.get(name) != identity.files.get(name))
+        raise IntegrityError(
+            f"{identity}/{name}: the hub holds other weights than were pinned",
+            where=f"{identity}/{name}",
+            remedy="make the lock again: rshub resolve ... --lock FILE",
+        )
     headers: dict[str, tuple[bytes, int]] = {}
     for name in identity.files:
         size = info.files[name].size

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from rshub.errors import NotFound
-from rshub.experts.catalog import CatalogEntry, find_experts, find_named
+from rshub.experts.catalog import Catalog, find_experts, find_named
 from rshub.experts.manifest import FILE_NAME, ExpertManifest
-from rshub.formats.address import RepoAddress, parse_address
+from rshub.formats.address import RepoAddress, parse_address, parse_repo
 from rshub.hub.client import Hub
 
 
@@ -63,7 +63,7 @@ def ls(
     author: str | None = None,
     endpoint: str | None = None,
     token: str | None = None,
-) -> list[CatalogEntry]:
+) -> Catalog:
     """List the released experts of a hub, each at its newest release.
 
     Args:
@@ -73,14 +73,15 @@ def ls(
         endpoint: The hub's address.
         token: Who is asking.
 
+    Returns:
+        A catalog to go through; what could not be read stands under ``discarded``.
+
     Raises:
+        InvalidInput: The base is no repo.
         HubError: The hub or the network failed.
     """
-    catalog = find_experts(Hub(endpoint, token), base=base, reward=reward, author=author)
-    newest: dict[str, CatalogEntry] = {}
-    for entry in catalog.entries:
-        newest.setdefault(entry.repo_id, entry)
-    return list(newest.values())
+    repo_id = parse_repo(base).repo_id if base is not None else None
+    return find_experts(Hub(endpoint, token), base=repo_id, reward=reward, author=author, versions_each=1)
 
 
 def info(repo: str, *, endpoint: str | None = None, token: str | None = None) -> ExpertInfo:

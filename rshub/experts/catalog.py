@@ -5,8 +5,8 @@ A neighbour with a broken manifest is set aside with the reason; it never hides 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rshub.errors import IntegrityError, NotFound
@@ -17,7 +17,6 @@ from rshub.hub.client import Hub
 from rshub.types import CommitSha, RepoId
 
 EXPERT_TAG = "rewarded-soup-expert"
-_VERSIONS_EACH = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +63,15 @@ class Catalog:
     """What was found on a hub."""
 
     entries: tuple[CatalogEntry, ...] = ()
-    discarded: tuple[Discarded, ...] = field(default=())
+    discarded: tuple[Discarded, ...] = ()
+
+    def __iter__(self) -> Iterator[CatalogEntry]:
+        """Go through the experts."""
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        """Count the experts."""
+        return len(self.entries)
 
 
 def read_expert(hub: Hub, repo_id: str, *, commit: str) -> ExpertManifest:
@@ -100,7 +107,14 @@ def locate(hub: Hub, address: RepoAddress) -> tuple[CommitSha, Version | None, b
     return info.commit, newest, info.private
 
 
-def find_experts(hub: Hub, *, base: str | None = None, reward: str | None = None, author: str | None = None) -> Catalog:
+def find_experts(
+    hub: Hub,
+    *,
+    base: str | None = None,
+    reward: str | None = None,
+    author: str | None = None,
+    versions_each: int = 8,
+) -> Catalog:
     """Find the released experts that carry these tags.
 
     Args:
@@ -108,6 +122,7 @@ def find_experts(hub: Hub, *, base: str | None = None, reward: str | None = None
         base: The base's repo id; None for any.
         reward: The reward's name; None for any.
         author: The account or organisation; None for any.
+        versions_each: How many of a repo's newest releases are read.
     """
     tags = [EXPERT_TAG]
     tags += [f"base_model:{base}"] if base else []
@@ -115,7 +130,13 @@ def find_experts(hub: Hub, *, base: str | None = None, reward: str | None = None
     entries: list[CatalogEntry] = []
     discarded: list[Discarded] = []
     for summary in hub.list_models(tags=tags, author=author):
-        versions = _released_commits(hub, summary.repo_id)
+        try:
+            versions = _released_commits(hub, summary.repo_id, most=versions_each)
+        except NotFound as fault:  # it went while we looked
+            discarded.append(
+                Discarded(repo_id=summary.repo_id, commit=summary.commit, code="gone", message=fault.message)
+            )
+            continue
         if not versions:
             why = "no released version: a head without a v1.2.3 tag is used only when it is named in full"
             discarded.append(Discarded(repo_id=summary.repo_id, commit=summary.commit, code="untagged", message=why))
@@ -143,13 +164,13 @@ def find_experts(hub: Hub, *, base: str | None = None, reward: str | None = None
     return Catalog(entries=tuple(entries), discarded=tuple(discarded))
 
 
-def _released_commits(hub: Hub, repo_id: str) -> Sequence[tuple[Version, CommitSha]]:
+def _released_commits(hub: Hub, repo_id: str, *, most: int) -> Sequence[tuple[Version, CommitSha]]:
     """Give the newest releases of a repo, newest first, each commit once."""
     tags = hub.refs(repo_id).tags
     seen: set[str] = set()
     found: list[tuple[Version, CommitSha]] = []
     for version in released(tags):
-        if tags[version.tag] not in seen and len(found) < _VERSIONS_EACH:
+        if tags[version.tag] not in seen and len(found) < most:
             seen.add(tags[version.tag])
             found.append((version, tags[version.tag]))
     return found

@@ -5,13 +5,14 @@ An option wins over the file, the file over the adapter. What nobody says stays 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rshub.errors import InvalidInput, NotFound
-from rshub.experts.manifest import DIRECTIONS, INIT_KINDS, REWARD_NAME, Bounds, RewardClaim
+from rshub.experts.manifest import DIRECTIONS, INIT_KINDS, RESERVED, REWARD_NAME, Bounds, RewardClaim
 from rshub.formats.address import RepoAddress, is_folder, parse_repo
 from rshub.formats.canonical import digest
 from rshub.formats.fields import Fields
@@ -80,13 +81,13 @@ def _reward(name: str | None, spec: str | None, direction: str | None, descripti
         raise InvalidInput(
             "no reward was named", where="--reward", remedy="say which reward it was trained for: --reward NAME"
         )
-    if not REWARD_NAME.fullmatch(name) or name == "init":
+    if not REWARD_NAME.fullmatch(name) or name == RESERVED:
         raise InvalidInput(
             f"{name!r} is no name for a reward",
             where="--reward",
             remedy="use lower-case letters, digits, '.', '_' and '-'; 'init' is reserved",
         )
-    own_direction, spec_digest = _look_up(spec)
+    own_direction, spec_digest = look_up_spec(spec)
     chosen = direction or own_direction or "max"
     if chosen not in DIRECTIONS:
         raise InvalidInput(f"{chosen!r} is no direction", where="--direction", remedy="say max or min")
@@ -95,15 +96,22 @@ def _reward(name: str | None, spec: str | None, direction: str | None, descripti
     )
 
 
-def _look_up(spec: str | None) -> tuple[str | None, Digest | None]:
-    """Give direction and digest of a spec; one that this version cannot score is known by its text alone."""
+def look_up_spec(spec: str | None) -> tuple[str | None, Digest | None]:
+    """Give direction and digest of a spec; a kind that this version cannot score is known by its text alone."""
     if spec is None:
         return None, None
     try:
         known = reward_from_spec(spec)
     except InvalidInput:
+        if is_known_kind(spec):
+            raise
         return None, digest({"spec": " ".join(spec.split())})
     return known.direction, known.digest
+
+
+def is_known_kind(spec: str) -> bool:
+    """Say whether a spec is made of kinds that this version scores, so that what is wrong in it is a mistake."""
+    return set(re.findall(r"([A-Za-z_]+):", spec)) <= {"metric"}
 
 
 def _base(said: str | None, adapter_config: Mapping[str, Any]) -> RepoAddress:

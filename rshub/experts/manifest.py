@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rshub.errors import IntegrityError, RshubError
+from rshub.errors import IntegrityError, InvalidInput, RshubError
+from rshub.formats.address import parse_repo
 from rshub.formats.canonical import file_bytes, load_json
 from rshub.formats.fields import COMMIT, SHA256, Fields, is_file_name
 from rshub.types import CommitSha, Digest, RepoId, RewardName
@@ -21,6 +22,7 @@ SCHEMA = "rshub.expert/1"
 MAX_BYTES = 4 * 1024 * 1024
 
 REWARD_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+RESERVED = "init"
 DIRECTIONS = ("max", "min")
 INIT_KINDS = ("base", "adapter", "merged")
 
@@ -186,7 +188,7 @@ class ExpertManifest:
 
 def _reward(fields: Fields) -> RewardClaim:
     return RewardClaim(
-        name=RewardName(fields.text("name", pattern=REWARD_NAME)),
+        name=_reward_name(fields, "name"),
         direction=fields.choice("direction", DIRECTIONS, default="max"),
         spec=fields.optional_text("spec"),
         spec_digest=_digest(fields, "spec_digest"),
@@ -195,10 +197,9 @@ def _reward(fields: Fields) -> RewardClaim:
 
 
 def _base(fields: Fields) -> BaseClaim:
-    repo_id = fields.optional_text("repo_id")
     revision = fields.optional_text("revision", pattern=COMMIT)
     return BaseClaim(
-        repo_id=RepoId(repo_id) if repo_id else None,
+        repo_id=_repo_id(fields),
         revision=CommitSha(revision) if revision else None,
         files=fields.mapping("files", _is_digest, "a sha256"),
         config_digest=_digest(fields, "config_digest"),
@@ -207,11 +208,10 @@ def _base(fields: Fields) -> BaseClaim:
 
 
 def _init(fields: Fields) -> InitClaim:
-    repo_id = fields.optional_text("repo_id")
     revision = fields.optional_text("revision", pattern=COMMIT)
     return InitClaim(
         kind=fields.choice("kind", INIT_KINDS, default="base"),
-        repo_id=RepoId(repo_id) if repo_id else None,
+        repo_id=_repo_id(fields),
         revision=CommitSha(revision) if revision else None,
         digest=_digest(fields, "digest"),
     )
@@ -243,7 +243,7 @@ def _artefact(fields: Fields) -> Artefact:
 def _score(fields: Fields) -> Score:
     digest = _digest(fields, "prompts_digest")
     score = Score(
-        reward=RewardName(fields.text("reward", pattern=REWARD_NAME)),
+        reward=_reward_name(fields, "reward"),
         value=fields.number("value"),
         stderr=fields.number("stderr") if fields.has("stderr") else None,
         n=fields.integer("n") if fields.has("n") else None,
@@ -259,6 +259,24 @@ def _bounds(fields: Fields) -> Bounds:
     if bounds.min > bounds.max:
         fields.fault("min", f"{bounds.min} is above max {bounds.max}")
     return bounds
+
+
+def _reward_name(fields: Fields, key: str) -> RewardName:
+    name = fields.text(key, pattern=REWARD_NAME)
+    if name == RESERVED:
+        fields.fault(key, f"{RESERVED!r} names the start of the experts, not a reward")
+    return RewardName(name)
+
+
+def _repo_id(fields: Fields) -> RepoId | None:
+    name = fields.optional_text("repo_id")
+    if name is None:
+        return None
+    try:
+        return parse_repo(name).repo_id
+    except InvalidInput as fault:
+        fields.fault("repo_id", fault.message)
+        return None
 
 
 def _names(fields: Fields, key: str) -> tuple[str, ...]:

@@ -25,7 +25,8 @@ from rshub.tensors.adapters import CONFIG, WEIGHTS, match_modules, read_adapter
 from rshub.tensors.file_digest import file_digest
 
 CARD = "README.md"
-OURS = (CARD, FILE_NAME, CONFIG, WEIGHTS)
+MODELS = (".safetensors", ".gguf", "pytorch_model.bin", "soup.lock.json")
+"""Endings of files that make a repo something else than one expert's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,8 +177,8 @@ def check_target(
             where=place,
             remedy="publish to another repo, or make this one private first",
         )
-    strangers = [name for name in found.files if name not in OURS and not name.startswith(".")]
-    if FILE_NAME not in found.files and strangers:
+    strangers = [name for name in found.files if name.endswith(MODELS) and name != WEIGHTS]
+    if strangers:
         raise InvalidInput(
             f"{place} holds something else ({strangers[0]})",
             where=place,
@@ -232,4 +233,4 @@ def _init(draft: Draft, hub: Hub) -> InitClaim:
 def _claim(content: bytes | Path) -> FileClaim:
     if isinstance(content, bytes):
         return FileClaim(sha256=sha256(content), size=len(content))
-    return FileClaim(sha256=file_digest(content), size=content.stat().st_size)
+    return FileClaim(sha256=file_digest(content, afresh=True), size=content.stat().st_size)

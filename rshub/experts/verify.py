@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rshub.errors import HubError, RshubError
+from rshub.errors import HubError, NotFound, RshubError
 from rshub.experts.base_identity import BaseIdentity, identify_base, read_layout
 from rshub.experts.compatibility import judge
+from rshub.experts.draft import look_up_spec
 from rshub.experts.manifest import FILE_NAME, ExpertManifest
 from rshub.hub.client import Hub
-from rshub.rewards.spec import reward_from_spec
 from rshub.tensors.adapters import match_modules, read_adapter
 from rshub.tensors.file_digest import file_digest
 
@@ -67,26 +67,27 @@ def check_expert(folder: Path, manifest: ExpertManifest, hub: Hub) -> list[Check
     claim = manifest.base
     if claim.repo_id is None:
         return [*checks, Check(name="base", ok=None, detail="the base is unknown")]
-    base: list[BaseIdentity] = []
-
-    def same_base() -> str:
-        base.append(identify_base(f"{claim.repo_id}@{claim.revision}" if claim.revision else str(claim.repo_id), hub))
-        reasons = judge(manifest, base[0])
-        if reasons:
-            raise RshubError("; ".join(reason.message for reason in reasons))
-        return f"{base[0]}: the digests of weights, config and tokenizer agree"
-
-    checks.append(attempt("base", same_base))
-    if base:
-        checks.append(attempt("fit", lambda: _fit(folder, base[0], hub)))
+    try:
+        base = identify_base(f"{claim.repo_id}@{claim.revision}" if claim.revision else str(claim.repo_id), hub)
+    except NotFound as fault:
+        return [*checks, Check(name="base", ok=None, detail=f"the base cannot be looked at: {fault.message}")]
+    checks.append(attempt("base", lambda: _base(manifest, base)))
+    checks.append(attempt("fit", lambda: _fit(folder, base, hub)))
     return checks
+
+
+def _base(manifest: ExpertManifest, base: BaseIdentity) -> str:
+    reasons = judge(manifest, base)
+    if reasons:
+        raise RshubError("; ".join(reason.message for reason in reasons))
+    return f"{base}: the digests of weights, config and tokenizer agree"
 
 
 def _spec(manifest: ExpertManifest) -> str:
     reward = manifest.reward
     if reward.spec is None or reward.spec_digest is None:
         return "no spec is claimed"
-    known = reward_from_spec(reward.spec).digest
+    _, known = look_up_spec(reward.spec)
     if known != reward.spec_digest:
         raise RshubError(f"the digest of {reward.spec} is {known}, {reward.spec_digest} is claimed")
     return f"{reward.spec}: its digest agrees"

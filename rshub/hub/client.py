@@ -23,7 +23,7 @@ from huggingface_hub import (
 from huggingface_hub.utils._headers import build_hf_headers
 from huggingface_hub.utils._http import hf_raise_for_status
 
-from rshub.errors import IntegrityError, NotFound
+from rshub.errors import IntegrityError, InvalidInput, NotFound
 from rshub.hub.bars import LargeOnly, bars_for
 from rshub.hub.errors_map import mapped
 from rshub.types import CommitSha, Digest, RepoId
@@ -84,19 +84,20 @@ class Hub:
 
     def __init__(self, endpoint: str | None = None, token: str | None = None) -> None:
         self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
-        self._token = token
-        with mapped(self.endpoint):
-            self._api = HfApi(endpoint=self.endpoint, token=token, library_name="rshub")
+        self.shown = without_login(self.endpoint)
+        self._token = _sound(token)
+        with mapped(self.shown):
+            self._api = HfApi(endpoint=self.endpoint, token=self._token, library_name="rshub")
 
     def whoami(self) -> str:
         """Name the account that the token belongs to."""
-        with mapped(self.endpoint):
+        with mapped(self.shown):
             return str(self._api.whoami()["name"])
 
     def list_models(self, *, tags: Sequence[str] = (), author: str | None = None) -> list[RepoSummary]:
         """List the models that carry every one of these tags, sorted by name."""
         self._knock()
-        with mapped(self.endpoint):
+        with mapped(self.shown):
             found = self._api.list_models(filter=list(tags) or None, author=author, expand=["sha", "tags", "private"])
             return sorted(
                 (
@@ -113,7 +114,7 @@ class Hub:
 
     def _knock(self) -> None:
         """Fail at once when nobody answers: the client's own listing keeps trying for half a minute."""
-        with mapped(self.endpoint):
+        with mapped(self.shown):
             get_session().get(f"{self.endpoint}/api/models", params={"limit": 1}, timeout=10)
 
     def info(self, repo_id: str, revision: str | None = None, *, repo_type: RepoType = "model") -> RepoInfo:
@@ -199,11 +200,21 @@ class Hub:
         url = hf_hub_url(repo_id, name, revision=commit, endpoint=self.endpoint)
         headers = build_hf_headers(token=self._token, library_name="rshub")
         headers["Range"] = f"bytes={start}-{start + length - 1}"
-        with mapped(f"{repo_id}/{name}", commit):
-            response = get_session().get(url, headers=headers, follow_redirects=True)
+        data = bytearray()
+        with (
+            mapped(f"{repo_id}/{name}", commit),
+            get_session().stream("GET", url, headers=headers, follow_redirects=True) as response,
+        ):
+            if response.is_error:
+                response.read()
             hf_raise_for_status(response)
-        data = response.content
-        return data[:length] if response.status_code == 206 else data[start : start + length]
+            skipped = start if response.status_code == 200 else 0  # a server that does not know ranges sends it all
+            for block in response.iter_bytes():
+                data += block[skipped:] if skipped < len(block) else b""
+                skipped = max(0, skipped - len(block))
+                if len(data) >= length:
+                    break
+        return bytes(data[:length])
 
     def create_repo(
         self, repo_id: str, *, private: bool = False, exist_ok: bool = True, repo_type: RepoType = "model"
@@ -259,3 +270,24 @@ class Hub:
         """Put a git tag on a revision; a tag that exists is an error."""
         with mapped(repo_id, tag):
             self._api.create_tag(repo_id, tag=tag, revision=revision, tag_message=message or None, repo_type=repo_type)
+
+
+def without_login(endpoint: str) -> str:
+    """Give an address as it may be shown: without a name and password in it."""
+    scheme, separator, rest = endpoint.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+
+
+def _sound(token: str | None) -> str | None:
+    """Strip a token, and refuse what cannot be one; it is never repeated in a message."""
+    if token is None:
+        return None
+    bare = token.strip()
+    if not bare or not bare.isascii() or not bare.isprintable() or " " in bare:
+        raise InvalidInput(
+            "the token is empty or has characters that no token has",
+            where="--token",
+            remedy="give it as the hub printed it, or leave it away to use the stored login",
+        )
+    return bare

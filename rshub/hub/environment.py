@@ -9,6 +9,7 @@ from typing import Any
 from huggingface_hub import constants, get_token
 
 from rshub import __version__
+from rshub.hub.client import without_login
 
 PACKAGES = (
     "huggingface_hub",
@@ -42,7 +43,7 @@ def env(*, endpoint: str | None = None) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: _version(name) for name in PACKAGES},
-        "endpoint": (endpoint or constants.ENDPOINT).rstrip("/"),
+        "endpoint": without_login((endpoint or constants.ENDPOINT).rstrip("/")),
         "cache": str(constants.HF_HUB_CACHE),
         "offline": bool(constants.HF_HUB_OFFLINE),
         "xet": not constants.HF_HUB_DISABLE_XET,

@@ -5,6 +5,7 @@ The table names every error class of huggingface_hub. Nothing is retried here an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,7 @@ from huggingface_hub import errors as foreign
 from rshub.errors import HubError, IntegrityError, InvalidInput, NotFound, OutputError, RshubError
 
 _TOKEN = "check the name, and the token: hf auth whoami, HF_TOKEN or --token"  # noqa: S105 - words, not a secret
+_SECRET = re.compile(r"Bearer\s*[^'\"\s]*|hf_[A-Za-z0-9]+")
 _LATER = "check the endpoint and the network (rshub env), then try again"
 
 FAMILY: dict[type[BaseException], type[RshubError]] = {
@@ -74,8 +76,15 @@ FAMILY: dict[type[BaseException], type[RshubError]] = {
     ConnectionError: HubError,
     TimeoutError: HubError,
     OSError: OutputError,
+    ValueError: HubError,
+    KeyError: HubError,
+    TypeError: HubError,
+    AttributeError: HubError,
 }
-"""Which of our errors a foreign class becomes; a class stands for its subclasses that are not named themselves."""
+"""Which of our errors a foreign class becomes; a class stands for its subclasses that are not named themselves.
+
+The last four are what the client library raises when an answer is none of a hub's: a login page, another service.
+"""
 
 
 def translate(fault: BaseException, *, place: str, revision: str | None = None) -> RshubError | None:
@@ -86,7 +95,7 @@ def translate(fault: BaseException, *, place: str, revision: str | None = None) 
         place: The repo, or what else was asked of which endpoint.
         revision: The revision that was asked for, if any.
     """
-    family = next((FAMILY[kind] for kind in type(fault).__mro__ if kind in FAMILY), None)
+    family = _family(fault)
     if family is None:
         return None
     status = _status(fault)
@@ -123,6 +132,10 @@ def mapped(place: str, revision: str | None = None) -> Iterator[None]:
         if ours is None:
             raise
         raise ours from fault
+
+
+def _family(fault: BaseException) -> type[RshubError] | None:
+    return next((FAMILY[kind] for kind in type(fault).__mro__ if kind in FAMILY), None)
 
 
 def _status(fault: BaseException) -> int | None:
@@ -162,8 +175,12 @@ def _reason(fault: BaseException) -> str:
         return "the hub did not answer in time"
     if server:
         return _first_line(server)
+    if isinstance(fault, (ValueError, KeyError, TypeError, AttributeError)) and _family(fault) is HubError:
+        return "what answers there is no hub"
     return _first_line(str(fault)) or type(fault).__name__
 
 
 def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")[:300]
+    """Give the first line that says something, without any token that a library may have put into it."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")[:300]
+    return _SECRET.sub("<token>", line)

@@ -23,6 +23,14 @@ from rshub.types import CommitSha
 _NO_MANIFEST = Reason(code="plain", message="no expert.json: its reward and its lineage are unknown", level="warn")
 
 
+def asked_terms(wanted: Preference) -> tuple[PreferenceTerm, ...]:
+    """Give the terms that experts are chosen for: those that count, or, where none does, those that were named.
+
+    A soup of nothing but zeros is the start of the experts that were named, which they alone can say.
+    """
+    return wanted.terms or wanted.zeros
+
+
 def find_candidates(
     wanted: Preference, identity: BaseIdentity, hub: Hub, rules: Policy | None
 ) -> dict[str, list[Candidate]]:
@@ -32,8 +40,8 @@ def find_candidates(
         InvalidInput: A reward that nobody offers on this base, with its column and the nearest one.
         NotFound: Nobody offers anything on this base.
     """
-    rewards = [term.name for term in wanted.terms if term.kind == "reward"]
-    if not rewards:
+    named = [term.name for term in (*wanted.terms, *wanted.zeros) if term.kind == "reward"]
+    if not named:
         return {}
     at_base = identity.repo_id  # experts on a local base are found by their rewards and compared by digest
     tags = [EXPERT_TAG, *([f"base_model:{at_base}"] if at_base else [])]
@@ -45,13 +53,13 @@ def find_candidates(
     }
     if not offered:
         raise NotFound(
-            f"no expert on {identity} was found at {hub.endpoint}",
+            f"no expert on {identity} was found at {hub.shown}",
             where=str(identity),
             remedy="check --base and --endpoint, or name adapters in full: owner/name=...",
         )
     check_names(wanted, offered)
     offers: dict[str, list[Candidate]] = {}
-    for reward in rewards:
+    for reward in [term.name for term in asked_terms(wanted) if term.kind == "reward"]:
         catalog = find_experts(hub, base=at_base, reward=reward)
         row = [
             Candidate(

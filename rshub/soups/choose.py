@@ -93,9 +93,10 @@ def choose(offers: Mapping[str, Sequence[Candidate]], named: Sequence[Candidate]
 
 
 def _one_spec(reward: str, row: Sequence[Candidate]) -> None:
+    newest = {c.place: c for c in sorted(row, key=_released)}
     specs = {
         c.manifest.reward.spec_digest: f"{c.place} ({c.manifest.reward.spec})"
-        for c in sorted(row, key=lambda c: c.place, reverse=True)
+        for _, c in sorted(newest.items(), reverse=True)
         if c.manifest and c.manifest.reward.spec_digest
     }
     if len(specs) > 1:
@@ -109,20 +110,23 @@ def _one_spec(reward: str, row: Sequence[Candidate]) -> None:
 
 def _ranked(row: Sequence[Candidate]) -> list[Candidate]:
     """Sort best first: highest release, then own score where all are measured alike, then name."""
-    scores = {c.place: c.manifest.own_score if c.manifest else None for c in row}
+    scores = {(c.place, c.commit): c.manifest.own_score if c.manifest else None for c in row}
     alike = len({(s.prompts_digest, s.split) if s and s.prompts_digest else None for s in scores.values()}) == 1
     comparable = alike and all(s is not None and s.prompts_digest for s in scores.values())
 
     def worth(candidate: Candidate) -> float:
-        score = scores[candidate.place]
+        score = scores[candidate.place, candidate.commit]
         if not comparable or score is None or candidate.manifest is None:
             return 0.0
         return score.value if candidate.manifest.reward.direction == "max" else -score.value
 
     by_name = sorted(row, key=lambda c: (c.place, c.commit or ""))
-    by_worth = sorted(by_name, key=worth, reverse=True)
-    lowest = ((-1, 0, 0), False, ())
-    return sorted(by_worth, key=lambda c: c.version.order if c.version else lowest, reverse=True)
+    return sorted(sorted(by_name, key=worth, reverse=True), key=_released, reverse=True)
+
+
+def _released(candidate: Candidate) -> tuple[Any, ...]:
+    """Give the key to sort by release; what was never released comes first."""
+    return candidate.version.order if candidate.version else ((-1, 0, 0), False, ())
 
 
 def _best_lineage(

@@ -14,15 +14,16 @@ from typing import Any
 from rshub.errors import IntegrityError, InvalidInput, OutputError, RshubError
 from rshub.experts.base_identity import read_layout
 from rshub.hub.client import Hub
+from rshub.preferences.policy import Policy
 from rshub.soups.build import SoupReport, write_soup
 from rshub.soups.card import render_soup_card
 from rshub.soups.fetch import fetch_base, fetch_terms, identity_of
 from rshub.soups.lock import FILE_NAME, OutputForm, Pin, SoupLock
 from rshub.soups.plan import check_options, plan_soup
 from rshub.soups.push import check_target, push_soup
-from rshub.soups.resolve import Resolution, resolve, write_lock
+from rshub.soups.resolve import Resolution, obey, resolve
 from rshub.tensors.checkpoint import Checkpoint
-from rshub.tensors.writer import fresh_folder
+from rshub.tensors.writer import fresh_folder, write_whole
 
 CARD = "README.md"
 
@@ -80,7 +81,7 @@ def compose(
     scores: Path | None = None,
     policy: Path | None = None,
     extrapolate: bool = False,
-    lock: Path | None = None,
+    lock: Path | str | None = None,
     progress: Callable[[int, int], None] | None = None,
     endpoint: str | None = None,
     token: str | None = None,
@@ -100,10 +101,10 @@ def compose(
         hash: Hash every input afresh instead of trusting digests that were taken earlier.
         digests: Take the sha256 of every output and keep them in the lock.
         push: A repo to publish the soup to once it is whole.
-        mapping: See ``resolve``; with a lock, as are the five that follow, already decided.
+        mapping: See ``resolve``; a lock has decided this, the two that follow and ``extrapolate``.
         units: See ``resolve``.
         scores: See ``resolve``.
-        policy: See ``resolve``.
+        policy: See ``resolve``; a lock has to obey it too.
         extrapolate: See ``resolve``.
         lock: Where else to write the soup's lock.
         progress: Called with bytes done and bytes in all.
@@ -131,12 +132,14 @@ def compose(
         )
     target = Path(out)
     hub = Hub(endpoint, token)
-    _check_targets(target, lock, push, hub)
+    _check_targets(target, Path(lock) if lock is not None else None, push, hub)
     with ExitStack() as stack:
         staging = stack.enter_context(fresh_folder(target))
         resolution = None
         if base is None:
             pinned = SoupLock.load(Path(preference_or_lock))
+            _refuse_second_thoughts(pinned, mapping=mapping, units=units, scores=scores, extrapolate=extrapolate)
+            obey(pinned, Policy.load(policy) if policy else None)
         else:
             resolution = resolve(
                 preference_or_lock,
@@ -160,7 +163,7 @@ def compose(
         (staging / CARD).write_text(render_soup_card(done, report, name=push or target.name), encoding="utf-8")
     try:
         if lock is not None:
-            write_lock(done, lock)
+            write_whole(Path(lock), done.to_bytes())
         pushed = push_soup(target, push, done, hub) if push else None
     except RshubError as fault:
         fault.remedy = f"the soup itself is whole, in {target}; {fault.remedy}"
@@ -171,7 +174,7 @@ def compose(
 def _check_targets(out: Path, lock: Path | None, push: str | None, hub: Hub) -> None:
     """Refuse places that cannot take the result before any work is done."""
     for path, option in ((out, "--out"), (lock, "--lock")):
-        if path is not None and "\udc80" <= max(str(path)) <= "\udcff":
+        if path is not None and any("\ud800" <= letter <= "\udfff" for letter in str(path)):
             raise InvalidInput(f"{str(path)!a} is no UTF-8 text", where=option, remedy="choose another name")
     if lock is not None and (lock.is_dir() or not lock.absolute().parent.is_dir()):
         what = "a folder" if lock.is_dir() else "in a folder that is not there"
@@ -181,9 +184,9 @@ def _check_targets(out: Path, lock: Path | None, push: str | None, hub: Hub) -> 
 
 
 def _form(pinned: OutputForm, **said: Any) -> OutputForm:
-    """Lay what was asked for over what the lock says; ranks belong to a format and go with it."""
+    """Lay what was asked for over what the lock says; ranks and dtype belong to a format and go with it."""
     same_format = said["format"] in {None, pinned.format}
-    kept = vars(pinned) if same_format else {**vars(pinned), "rank": None, "pad_rank": None}
+    kept = vars(pinned) if same_format else {**vars(pinned), "dtype": "auto", "rank": None, "pad_rank": None}
     form = OutputForm(**{**kept, **{key: value for key, value in said.items() if value is not None}})
     check_options(form.format, form.rank, form.pad_rank, form.dtype)
     return form
@@ -223,6 +226,25 @@ def _build(
         base_revision=lock.base.revision,
         digests=digests,
         progress=progress,
+    )
+
+
+def _refuse_second_thoughts(
+    lock: SoupLock, *, mapping: str, units: str, scores: Path | None, extrapolate: bool
+) -> None:
+    """Refuse options that would change what a lock has decided."""
+    if (mapping, units) != ("identity", "normalised") and (mapping, units) != (lock.mapping, lock.units):
+        decided = "--mapping and --units"
+    elif scores is not None:
+        decided = "--scores"
+    elif extrapolate:
+        decided = "--extrapolate"
+    else:
+        return
+    raise InvalidInput(
+        f"the lock has decided {decided} already",
+        where=decided,
+        remedy="leave it away, or resolve the preference again",
     )
 
 

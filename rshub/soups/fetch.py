@@ -33,27 +33,25 @@ def identity_of(base: Pin) -> BaseIdentity:
 
 @contextmanager
 def fetch_base(base: Pin, hub: Hub, *, afresh: bool = False) -> Iterator[Path]:
-    """Give the folder of a base; one from a hub holds exactly its pinned weights and what belongs to them.
+    """Give a folder with exactly the files of a base: what is pinned and, from a hub's commit, what belongs to it.
 
     Raises:
         NotFound: The base or one of its files is not there.
         IntegrityError: A weight file is not the one that was pinned.
     """
     if base.path is not None:
-        folder = _folder(base)
-        _check(base, folder, afresh=afresh)
-        yield folder
-        return
-    repo_id, commit = _repo(base)
-    there = hub.info(repo_id, commit).files
-    indices = [name for name in there if name.endswith(INDEX_SUFFIX) and "/" not in name]
-    index = next(iter(indices), None) if not set(SINGLE_FILES) & set(base.files) else None
-    names = [*base.files, *(name for name in there if is_side_file(name, index=index))]
-    source = hub.download(repo_id, names, commit=commit)
+        source, names = _folder(base), list(base.files)
+    else:
+        repo_id, commit = _repo(base)
+        there = hub.info(repo_id, commit).files
+        indices = [name for name in there if name.endswith(INDEX_SUFFIX) and "/" not in name]
+        index = next(iter(indices), None) if not set(SINGLE_FILES) & set(base.files) else None
+        names = [*base.files, *(name for name in there if is_side_file(name, index=index))]
+        source = hub.download(repo_id, names, commit=commit)
     with tempfile.TemporaryDirectory(prefix="rshub-base-") as view:
-        for name in names:
+        for name in dict.fromkeys(names):
             link = Path(view) / name
-            link.parent.mkdir(exist_ok=True)
+            link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to((source / name).resolve())
         _check(base, Path(view), afresh=afresh)
         yield Path(view)

@@ -12,8 +12,11 @@ from rshub.formats.canonical import sha256
 from rshub.hub.client import Hub, RepoInfo
 from rshub.soups.choose import Candidate
 from rshub.soups.lock import Pin
+from rshub.soups.side_files import side_files
 from rshub.tensors.adapters import CONFIG, WEIGHTS
+from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.file_digest import file_digest
+from rshub.tensors.tensor_file import PICKLES
 from rshub.types import Digest
 
 ADAPTER_FILES = (CONFIG, WEIGHTS)
@@ -21,9 +24,12 @@ _CONFIG_BYTES = 1024 * 1024
 
 
 def pin_base(identity: BaseIdentity) -> Pin:
-    """Pin the base with the digests of its weights."""
-    path = str(Path(identity.path).resolve()) if identity.path is not None else None
-    return Pin(repo_id=identity.repo_id, revision=identity.revision, path=path, files=identity.files)
+    """Pin the base with the digests of its weights; a local one also with those of the files that go with them."""
+    if identity.path is None:
+        return Pin(repo_id=identity.repo_id, revision=identity.revision, files=identity.files)
+    folder = Path(identity.path).resolve()
+    beside = {name: file_digest(folder / name) for name in side_files(folder, index=Checkpoint.open(folder).index)}
+    return Pin(path=str(folder), files={**identity.files, **beside})
 
 
 def pin_expert(candidate: Candidate, hub: Hub) -> Pin:
@@ -59,7 +65,7 @@ def _repo_pin(info: RepoInfo, hub: Hub) -> Pin:
 def _refuse_missing(missing: Sequence[str], there: Sequence[str], place: str) -> None:
     if not missing:
         return
-    if any(name.endswith((".bin", ".pt", ".pth")) for name in there):
+    if any(name.endswith(PICKLES) for name in there):
         raise IntegrityError(
             f"{place}: the adapter is a pickle, which is never opened",
             where=place,
@@ -90,5 +96,12 @@ def pin_init(chosen: Mapping[str, Candidate], hub: Hub) -> Pin | None:
                     where=candidate.place,
                     remedy="ask the publisher to publish it again with --init adapter:OWNER/NAME",
                 )
-            return _repo_pin(hub.info(init.repo_id, init.revision), hub)
+            pin = _repo_pin(hub.info(init.repo_id, init.revision), hub)
+            if init.digest is not None and pin.files[WEIGHTS] != init.digest:
+                raise IntegrityError(
+                    f"{candidate.place} continues an adapter with another sha256 than {pin.place} has",
+                    where=candidate.place,
+                    remedy="ask the publisher to publish it again with the right --init",
+                )
+            return pin
     return None

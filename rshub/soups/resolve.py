@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from rshub import __version__
-from rshub.errors import Incompatible, OutputError
+from rshub.errors import Incompatible
 from rshub.experts.base_identity import BaseIdentity, identify_base
 from rshub.hub.client import Hub
 from rshub.preferences.mapping import alternatives, coefficients, remark
 from rshub.preferences.policy import LambdaBounds, Policy, check
 from rshub.preferences.preference import Preference
 from rshub.preferences.scores import Payoff, Scores
-from rshub.soups.candidates import find_candidates, look_up
+from rshub.soups.candidates import asked_terms, find_candidates, look_up
 from rshub.soups.choose import Candidate, choose
 from rshub.soups.lock import LockedExpert, SoupLock
 from rshub.soups.pin import pin_base, pin_expert, pin_init
+from rshub.tensors.writer import write_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,21 +138,21 @@ def resolve(
     identity = identify_base(base, hub)
 
     offers = find_candidates(wanted, identity, hub, rules)
-    named = {term.label: look_up(term, identity, hub, rules) for term in wanted.terms if term.kind != "reward"}
+    named = {term.label: look_up(term, identity, hub, rules) for term in asked_terms(wanted) if term.kind != "reward"}
     choice = choose(offers, list(named.values()))
-    chosen = {term.label: named.get(term.label) or choice.chosen[term.name] for term in wanted.terms}
+    asked = asked_terms(wanted)
+    chosen = {term.label: named.get(term.label) or choice.chosen[term.name] for term in asked}
 
     serves = _serves(chosen)
     mu = {serves.get(name, name): value for name, value in wanted.values.items()}
     payoff = _payoff(chosen, serves, measured)
     by_reward = coefficients(mu, mapping=mapping, units=units, payoff=payoff)
-    lambdas = {label: by_reward[serves[label]] for label in chosen}
-    _obey(lambdas, chosen, rules)
+    lambdas = {label: by_reward.get(serves[label], 0.0) for label in chosen}
     soup_lock = SoupLock(
         preference=str(wanted),
         mapping=mapping,
         units=units,
-        coefficients=lambdas,
+        coefficients=lambdas if wanted.terms else {},
         base=pin_base(identity),
         init=pin_init(chosen, hub),
         experts=tuple(
@@ -167,8 +168,9 @@ def resolve(
         ),
         tool_version=__version__,
     )
+    obey(soup_lock, rules, _bounds(chosen))
     if lock is not None:
-        write_lock(soup_lock, lock)
+        write_whole(lock, soup_lock.to_bytes())
     return Resolution(
         preference=wanted,
         base=identity,
@@ -184,45 +186,39 @@ def resolve(
     )
 
 
-def write_lock(lock: SoupLock, path: Path) -> None:
-    """Write a lock; it appears under its name only when complete."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(lock.to_bytes())
-        part.replace(path)
-    except OSError as fault:
-        part.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path}: {fault.strerror}", where=str(path), remedy="choose another place for --lock"
-        ) from fault
+def obey(lock: SoupLock, rules: Policy | None, published: Mapping[str, LambdaBounds] | None = None) -> None:
+    """Refuse a soup outside the policy, or outside what its experts' publishers stand behind.
+
+    Raises:
+        Incompatible: With every rule that is broken.
+    """
+    places = {expert.label: expert.pin.repo_id or expert.pin.place for expert in lock.experts}
+    violations = check(
+        lock.coefficients,
+        policy=rules,
+        published=published,
+        repos=places,
+        rewards={expert.label: expert.reward for expert in lock.experts if expert.reward},
+    )
+    if violations:
+        raise Incompatible(
+            "; ".join(violation.message for violation in violations),
+            where=violations[0].name,
+            remedy="ask for less of it, or change the policy",
+            verdicts=[
+                {"repo": places.get(violation.name), "commit": None, "reasons": [violation.to_json()]}
+                for violation in violations
+            ],
+        )
 
 
-def _obey(lambdas: Mapping[str, float], chosen: Mapping[str, Candidate], rules: Policy | None) -> None:
-    """Refuse coefficients outside the policy or outside what an expert's publisher stands behind."""
-    published = {
+def _bounds(chosen: Mapping[str, Candidate]) -> dict[str, LambdaBounds]:
+    """Give what the experts' publishers stand behind."""
+    return {
         label: LambdaBounds(min=c.manifest.bounds.min, max=c.manifest.bounds.max)
         for label, c in chosen.items()
         if c.manifest and c.manifest.bounds
     }
-    violations = check(
-        lambdas,
-        policy=rules,
-        published=published,
-        repos={label: c.place for label, c in chosen.items()},
-        rewards={label: c.reward for label, c in chosen.items() if c.reward},
-    )
-    if not violations:
-        return
-    verdicts = [
-        chosen[v.name].because(v.code, v.message).to_json() if v.name in chosen else {"reasons": [v.to_json()]}
-        for v in violations
-    ]
-    raise Incompatible(
-        "; ".join(violation.message for violation in violations),
-        where=violations[0].name,
-        remedy="ask for less of it, or change the policy",
-        verdicts=verdicts,
-    )
 
 
 def _serves(chosen: Mapping[str, Candidate]) -> dict[str, str]:
