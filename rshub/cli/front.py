@@ -24,13 +24,10 @@ from rshub.cli.verb import Verb
 @output_options(hub=False)
 def front(*, scores: Path, plot: Path | None, require: tuple[str, ...], output: Output) -> None:
     """Judge a set of measured soups: front, hypervolume, connectivity."""
-    value = rshub.front(scores=scores, plot=plot)
+    from rshub.fronts.front import demand, lines
+    from rshub.preferences.scores import Scores
 
-    def lines() -> list[str]:
-        from rshub.fronts.front import lines
-
-        return lines(value)
-
-    output.show(value, lines=lines)
-    if require:
-        rshub.front(scores=scores, require=require)  # judged last, so that the figures are seen either way
+    measured = Scores.load(scores)
+    value = rshub.front(scores=measured, plot=plot)
+    output.show(value, lines=lambda: lines(value))
+    demand(measured, value, require)  # judged last, so that the figures are seen either way

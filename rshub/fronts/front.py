@@ -5,7 +5,7 @@ Nothing is judged unless ``require`` asks for it, and nothing is drawn unless ``
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from rshub.fronts.figures import describe, shortfalls
 from rshub.fronts.words import lines
 from rshub.preferences.scores import Scores
 
-__all__ = ["describe", "front", "lines", "shortfalls"]
+__all__ = ["demand", "describe", "front", "lines", "shortfalls"]
 
 REQUIREMENTS = ("connectivity", "coverage")
 
@@ -64,6 +64,21 @@ def front(
         from rshub.fronts.plots import plot_front
 
         result["notes"] += plot_front(scores, Path(plot), x=x, y=y, title=title)
+    demand(scores, result, require)
+    return result
+
+
+def demand(scores: Scores, result: Mapping[str, Any], require: Sequence[str]) -> None:
+    """Hold the figures of a front against requirements.
+
+    Args:
+        scores: Measured points.
+        result: What ``front`` said of them.
+        require: See ``front``.
+
+    Raises:
+        Incompatible: A requirement is not met.
+    """
     unmet = shortfalls(scores, result, require)
     if unmet:
         raise Incompatible(
@@ -72,4 +87,3 @@ def front(
             remedy="leave --require out to see the figures alone",
             verdicts=[{"repo": None, "commit": None, "reasons": unmet}],
         )
-    return result
