@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -100,4 +102,6 @@ def card_template(package: str, name: str) -> Template:
         keep_trailing_newline=True,
     )
     environment.filters["plain"] = plain
+    environment.filters["shell"] = shlex.quote
+    environment.filters["python"] = json.dumps
     return environment.get_template(name)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from rshub.errors import InvalidInput
 from rshub.experts.card import SOUP_FAMILY_TAG, card_template, front_matter
+from rshub.preferences.preference import Preference
 from rshub.soups.build import SoupReport
 from rshub.soups.lock import SoupLock
 
@@ -24,9 +26,18 @@ def render_soup_card(lock: SoupLock, report: SoupReport, *, name: str) -> str:
         name=name,
         lock=lock,
         figures=report.lines(),
-        on_hub=lock.base.repo_id is not None,
+        extrapolates=_extrapolates(lock.preference),
         is_adapter=lock.form.format == "adapter",
     )
+
+
+def _extrapolates(preference: str) -> bool:
+    """Say whether the preference is one that the command line takes with --extrapolate only."""
+    try:
+        Preference.parse(preference)
+    except InvalidInput:
+        return True
+    return False
 
 
 def _metadata(lock: SoupLock) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from rshub.preferences.policy import Policy
 from rshub.soups.build import SoupReport, write_soup
 from rshub.soups.card import render_soup_card
 from rshub.soups.fetch import fetch_base, fetch_terms, identity_of
-from rshub.soups.lock import FILE_NAME, OutputForm, Pin, SoupLock
+from rshub.soups.lock import FILE_NAME, OutputForm, SoupLock
 from rshub.soups.plan import check_options, plan_soup
 from rshub.soups.push import check_target, push_soup
 from rshub.soups.resolve import Resolution, obey, resolve
@@ -206,7 +206,6 @@ def _build(
     """Fetch what the lock pins and write the soup's model files."""
     if form.format == "checkpoint" or lock.base.path is not None:
         checkpoint = Checkpoint.open(stack.enter_context(fetch_base(lock.base, hub, afresh=afresh)))
-        _all_pinned(checkpoint, lock.base)
     else:
         checkpoint = read_layout(identity_of(lock.base), hub)
     terms = fetch_terms(lock, hub, afresh=afresh)
@@ -246,17 +245,6 @@ def _refuse_second_thoughts(
         where=decided,
         remedy="leave it away, or resolve the preference again",
     )
-
-
-def _all_pinned(checkpoint: Checkpoint, base: Pin) -> None:
-    """Refuse a base of which a weight file is not pinned."""
-    loose = sorted(set(checkpoint.shards) - set(base.files))
-    if loose:
-        raise InvalidInput(
-            f"{base.place}: the lock has no digest of {loose[0]}",
-            where=base.place,
-            remedy="make the lock again: rshub resolve ... --lock FILE",
-        )
 
 
 def _same_bytes(expected: Mapping[str, str], found: Mapping[str, str]) -> None:

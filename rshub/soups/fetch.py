@@ -6,6 +6,7 @@ import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from rshub.errors import IntegrityError, InvalidInput, NotFound
@@ -17,7 +18,7 @@ from rshub.soups.pin import ADAPTER_FILES
 from rshub.soups.plan import Term
 from rshub.soups.side_files import is_side_file
 from rshub.tensors.file_digest import file_digest
-from rshub.tensors.weight_files import INDEX_SUFFIX, SINGLE_FILES
+from rshub.tensors.weight_files import MAX_INDEX_BYTES, WeightFiles, weight_files
 from rshub.types import CommitSha, RepoId
 
 
@@ -41,12 +42,14 @@ def fetch_base(base: Pin, hub: Hub, *, afresh: bool = False) -> Iterator[Path]:
     """
     if base.path is not None:
         source, names = _folder(base), list(base.files)
+        there = [path.name for path in source.iterdir() if path.is_file()]
+        _all_pinned(base, weight_files(there, lambda name: (source / name).read_bytes(), source=base.place))
     else:
         repo_id, commit = _repo(base)
-        there = hub.info(repo_id, commit).files
-        indices = [name for name in there if name.endswith(INDEX_SUFFIX) and "/" not in name]
-        index = next(iter(indices), None) if not set(SINGLE_FILES) & set(base.files) else None
-        names = [*base.files, *(name for name in there if is_side_file(name, index=index))]
+        there = list(hub.info(repo_id, commit).files)
+        found = weight_files(there, partial(_read, hub, repo_id, commit), source=base.place)
+        _all_pinned(base, found)
+        names = [*base.files, *(name for name in there if is_side_file(name, index=found.index))]
         source = hub.download(repo_id, names, commit=commit)
     with tempfile.TemporaryDirectory(prefix="rshub-base-") as view:
         for name in dict.fromkeys(names):
@@ -55,6 +58,21 @@ def fetch_base(base: Pin, hub: Hub, *, afresh: bool = False) -> Iterator[Path]:
             link.symlink_to((source / name).resolve())
         _check(base, Path(view), afresh=afresh)
         yield Path(view)
+
+
+def _read(hub: Hub, repo_id: RepoId, commit: CommitSha, name: str) -> bytes:
+    return hub.read(repo_id, name, commit=commit, max_bytes=MAX_INDEX_BYTES)
+
+
+def _all_pinned(base: Pin, found: WeightFiles) -> None:
+    """Refuse a base of which a weight file is not pinned."""
+    loose = sorted(set(found.shards) - set(base.files))
+    if loose:
+        raise InvalidInput(
+            f"{base.place}: the lock has no digest of {loose[0]}",
+            where=base.place,
+            remedy="make the lock again: rshub resolve ... --lock FILE",
+        )
 
 
 def fetch_adapter(pin: Pin, hub: Hub, *, afresh: bool = False) -> Path:

@@ -6,12 +6,14 @@ Reading is strict; a lock is written by machines only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rshub.errors import InvalidInput, NotFound
+from rshub.formats.address import parse_repo
 from rshub.formats.canonical import file_bytes, load_json
 from rshub.formats.fields import COMMIT, SHA256, Fields, is_file_name
 from rshub.preferences.mapping import MAPPINGS, UNITS
@@ -20,6 +22,7 @@ from rshub.types import CommitSha, Digest
 
 FILE_NAME = "soup.lock.json"
 SCHEMA = "rshub.soup/1"
+TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +155,9 @@ class SoupLock:
             outputs=top.mapping("outputs", _is_digest, "a sha256") if top.has("outputs") else None,
             tool_version=top.inner("tool", required=False).text("version", default=""),
         )
+        for name in lock.outputs or {}:
+            if not is_file_name(name):
+                top.fault(f"outputs.{name[:40]!a}", "no plain file name")
         for why in _contradictions(lock):
             top.fault("experts", why)
         top.finish()
@@ -181,7 +187,7 @@ def _expert(fields: Fields) -> LockedExpert:
     return LockedExpert(
         label=fields.text("label"),
         reward=fields.optional_text("reward"),
-        tag=fields.optional_text("tag"),
+        tag=fields.optional_text("tag", pattern=TAG),
         coefficient=fields.number("coefficient"),
         pin=_pin(fields),
     )
@@ -197,7 +203,12 @@ def _pin(fields: Fields) -> Pin:
         fields.fault("path", f"{path!r} is not absolute")
     if path is not None:
         return Pin(path=path, files=files)
-    return Pin(repo_id=fields.text("repo_id"), revision=CommitSha(fields.text("revision", pattern=COMMIT)), files=files)
+    repo_id = fields.text("repo_id")
+    try:
+        parse_repo(repo_id)
+    except InvalidInput as fault:
+        fields.fault("repo_id", fault.message)
+    return Pin(repo_id=repo_id, revision=CommitSha(fields.text("revision", pattern=COMMIT)), files=files)
 
 
 def _is_number(value: Any) -> bool:

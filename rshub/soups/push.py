@@ -30,20 +30,30 @@ def check_target(repo_id: str, hub: Hub) -> None:
             )
 
 
-def push_soup(folder: Path, repo_id: str, lock: SoupLock, hub: Hub, *, private: bool = False) -> dict[str, Any]:
+def push_soup(folder: Path, repo_id: str, lock: SoupLock, hub: Hub) -> dict[str, Any]:
     """Publish a composed folder; only the files that were composed, the card and the lock go up.
+
+    A soup of anything private is private.
 
     Returns:
         ``{"repo", "commit", "tag", "url"}``.
 
     Raises:
-        InvalidInput: The repo holds something else than a soup.
+        InvalidInput: The repo holds something else than a soup, or is public where the soup must not be.
         NotFound: The token gives no write access.
         HubError: The hub or the network failed; the folder stays as it is.
     """
     check_target(repo_id, hub)
     place = parse_repo(repo_id).repo_id
+    pins = [lock.base, *(expert.pin for expert in lock.experts), *([lock.init] if lock.init else [])]
+    private = any(hub.info(pin.repo_id).private for pin in pins if pin.repo_id)
     hub.create_repo(place, private=private)
+    if private and not hub.info(place).private:
+        raise InvalidInput(
+            f"{place} is public, and something in this soup is private",
+            where="--push",
+            remedy="push to a private repo, or to one that is not there yet",
+        )
     tag = tag_for(None, hub.refs(place).tags)
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     there = hub.info(place)

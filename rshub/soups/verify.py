@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rshub.errors import NotFound
+from rshub.errors import IntegrityError, NotFound
 from rshub.experts.base_identity import identify_base
 from rshub.experts.catalog import locate
 from rshub.experts.manifest import FILE_NAME as MANIFEST
 from rshub.experts.manifest import ExpertManifest
 from rshub.experts.verify import Check, attempt, check_expert, check_files
 from rshub.formats.address import RepoAddress, parse_address
-from rshub.hub.client import Hub
+from rshub.hub.client import Hub, RepoFile
 from rshub.soups.fetch import fetch_adapter
 from rshub.soups.lock import FILE_NAME as LOCK
 from rshub.soups.lock import Pin, SoupLock
 from rshub.tensors.adapters import read_adapter
 from rshub.tensors.checkpoint import Checkpoint
+from rshub.tensors.tensor_file import PICKLES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,9 @@ def verify(target: str, *, endpoint: str | None = None, token: str | None = None
     hub = Hub(endpoint, token)
     if target.endswith(".json"):
         path = Path(target)
-        checks = check_lock(SoupLock.load(path), hub, beside=path.parent)
+        lock = SoupLock.load(path)
+        is_soup = any((path.parent / name).exists() for name in lock.outputs or {})
+        checks = check_lock(lock, hub, beside=path.parent if is_soup else None)
     else:
         address = parse_address(target)
         checks = _repo(address, hub) if isinstance(address, RepoAddress) else _folder(address, hub)
@@ -63,13 +67,15 @@ def verify(target: str, *, endpoint: str | None = None, token: str | None = None
 
 
 def check_lock(lock: SoupLock, hub: Hub, *, beside: Path | None = None) -> list[Check]:
-    """Check that everything a lock pins is still there and unchanged, and the outputs that lie beside it."""
+    """Check that everything a lock pins is still there and unchanged, and the outputs in the folder beside it."""
     checks = [attempt(f"base {lock.base.place}", lambda: _base(lock.base, hub))]
     pins = [("expert", expert.pin) for expert in lock.experts] + ([("init", lock.init)] if lock.init else [])
     checks += [attempt(f"{role} {pin.place}", partial(_adapter, pin, hub)) for role, pin in pins]
-    if lock.outputs and beside is not None and any((beside / name).exists() for name in lock.outputs):
-        checks += check_files(beside, lock.outputs)
-    return checks
+    if beside is None:
+        return checks
+    if lock.outputs is None:
+        return [*checks, Check(name="outputs", ok=None, detail="the soup was composed without digests")]
+    return checks + check_files(beside, lock.outputs)
 
 
 def _repo(address: RepoAddress, hub: Hub) -> list[Check]:
@@ -88,6 +94,10 @@ def _repo(address: RepoAddress, hub: Hub) -> list[Check]:
         lock = SoupLock.from_bytes(
             hub.read(info.repo_id, LOCK, commit=commit, max_bytes=2**23), source=f"{address}/{LOCK}"
         )
+        pins = [lock.base, *(expert.pin for expert in lock.experts), *([lock.init] if lock.init else [])]
+        if any(pin.path is not None for pin in pins):
+            local = Check(name="pins", ok=None, detail="made of local folders of its maker, which cannot be looked at")
+            return [local, *_outputs_on_hub(lock, info.files)]
         names = [LOCK, *(name for name in lock.outputs or {} if name in info.files)]
         return check_lock(lock, hub, beside=hub.download(info.repo_id, names, commit=commit))
     if "adapter_config.json" in info.files:
@@ -100,6 +110,15 @@ def _repo(address: RepoAddress, hub: Hub) -> list[Check]:
     )
 
 
+def _outputs_on_hub(lock: SoupLock, files: Mapping[str, RepoFile]) -> list[Check]:
+    """Hold the digests that the hub keeps against those of a lock."""
+    known = {name: digest for name, digest in (lock.outputs or {}).items() if name in files and files[name].sha256}
+    return [
+        Check(name=f"file {name}", ok=files[name].sha256 == digest, detail=f"sha256 {files[name].sha256}")
+        for name, digest in sorted(known.items())
+    ]
+
+
 def _folder(folder: Path, hub: Hub) -> list[Check]:
     if not folder.is_dir():
         raise NotFound(f"{folder}: no such folder", where=str(folder), remedy="check the path")
@@ -110,6 +129,8 @@ def _folder(folder: Path, hub: Hub) -> list[Check]:
         return check_lock(SoupLock.load(folder / LOCK), hub, beside=folder)
     if (folder / "adapter_config.json").is_file():
         return [_plain_adapter(folder)]
+    if not any(path.suffix in {".safetensors", *PICKLES} for path in folder.iterdir()):
+        raise NotFound(f"{folder}: nothing in it can be checked", where=str(folder), remedy="name a soup or an expert")
     return [attempt("checkpoint", lambda: _checkpoint(folder))]
 
 
@@ -129,8 +150,8 @@ def _checkpoint(folder: Path) -> str:
 
 def _base(pin: Pin, hub: Hub) -> str:
     identity = identify_base(pin.path or f"{pin.repo_id}@{pin.revision}", hub)
-    if dict(identity.files) != dict(pin.files):
-        raise NotFound("its weights are not those that were pinned")
+    if any(pin.files.get(name) != digest for name, digest in identity.files.items()):
+        raise IntegrityError("its weights are not those that were pinned")
     return f"{len(pin.files)} weight files are as they were pinned"
 
 

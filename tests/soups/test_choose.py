@@ -108,3 +108,12 @@ def test_named_experts_of_two_lineages_are_refused():
 def test_a_warning_does_not_reject():
     doubtful = offer("a/r", reasons=(Reason(code="config", message="changed", level="warn"),))
     assert pick(doubtful)[0] == (("recall", "a/r", "v1.0.0"),)
+
+
+def test_a_release_is_ranked_by_its_own_score_not_by_another_release_s():
+    rows = (
+        offer("a/x", tag="v1.1.0", score=0.5),
+        offer("a/x", tag="v1.0.0", score=0.9),
+        offer("b/y", tag="v1.1.0", score=0.7),
+    )
+    assert pick(*rows)[0] == (("recall", "b/y", "v1.1.0"),)
