@@ -19,12 +19,13 @@ from rshub.experts.draft import Draft, gather
 from rshub.experts.manifest import FILE_NAME, Artefact, BaseClaim, ExpertManifest, FileClaim, InitClaim
 from rshub.experts.versions import tag_for
 from rshub.formats.address import parse_repo
-from rshub.formats.canonical import file_bytes, sha256
+from rshub.formats.canonical import file_bytes, load_json, sha256
 from rshub.hub.client import Hub, RepoInfo
 from rshub.tensors.adapters import CONFIG, WEIGHTS, match_modules, read_adapter
 from rshub.tensors.file_digest import file_digest
 
 CARD = "README.md"
+TRAINING = "training.json"
 MODELS = (".safetensors", ".gguf", "pytorch_model.bin", "soup.lock.json")
 """Endings of files that make a repo something else than one expert's."""
 
@@ -89,7 +90,8 @@ def publish(
         create_pr: Open a pull request instead of committing; nothing is tagged.
         dry_run: Check and render, send nothing.
         scores: The payoff row: mappings with reward, value, stderr, n, split, prompts_digest, measured_by.
-        training: How it was trained: method, objective, mixture, seed, steps, kl, dataset, versions.
+        training: How it was trained: method, objective, mixture, seed, steps, kl, dataset, versions; None takes what
+            ``rshub train`` left beside the adapter.
         endpoint: The hub's address.
         token: Who publishes.
 
@@ -112,7 +114,7 @@ def publish(
         init=init,
         licence=license,
         version=version,
-        training=training,
+        training=training if training is not None else _training_beside(source),
         scores=scores,
         from_file=from_file,
     )
@@ -154,6 +156,12 @@ def publish(
     return Published(
         repo=place, commit=done.commit, tag=tag, files=files, manifest=manifest, card=card, pr_url=done.pr_url
     )
+
+
+def _training_beside(folder: Path) -> Mapping[str, Any] | None:
+    """Read what a training said of itself, if it left that beside the adapter."""
+    summary = folder / TRAINING
+    return load_json(summary.read_bytes(), source=str(summary)) if summary.is_file() else None
 
 
 def check_target(

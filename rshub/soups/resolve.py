@@ -45,13 +45,6 @@ class Resolution:
     lock_path: Path | None = None
     remark: str = ""
 
-    @property
-    def warnings(self) -> list[str]:
-        """Say what to know about the chosen experts."""
-        return [
-            f"{candidate.place}: {reason.message}" for candidate in self.chosen.values() for reason in candidate.reasons
-        ]
-
     def to_json(self) -> dict[str, Any]:
         """Give the resolution for a program."""
         return {

@@ -174,3 +174,11 @@ def test_without_a_network_the_error_says_so(registry):
             registry.tiny.adapter().folder, "ada/r", reward="recall", base="lab/base", endpoint="http://127.0.0.1:9"
         )
     assert caught.value.can_retry
+
+
+def test_what_a_training_left_beside_the_adapter_is_told(registry):
+    adapter = registry.tiny.adapter(seed=90)
+    (adapter.folder / "training.json").write_text('{"method": "rloo", "seed": 3}')
+    assert registry.expert("ada/recall", "recall", adapter=adapter).manifest.training == {"method": "rloo", "seed": 3}
+    told = registry.expert("ada/recall", "recall", adapter=adapter, training={"method": "by hand"})
+    assert told.manifest.training == {"method": "by hand"}
