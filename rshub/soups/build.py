@@ -26,10 +26,6 @@ class SoupReport:
     files: dict[str, dict[str, Any]]
     figures: dict[str, Any]
 
-    def to_json(self) -> dict[str, Any]:
-        """Give the report as a JSON value."""
-        return {"files": self.files, "figures": self.figures}
-
     def lines(self) -> list[str]:
         """Say for a person what was kept, what each expert brought, and what to be wary of."""
         said = self.figures

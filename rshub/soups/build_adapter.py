@@ -27,6 +27,9 @@ from rshub.tensors.dtypes import Array
 from rshub.tensors.matching import BODIES, WEIGHT
 from rshub.types import Digest
 
+TASKS = ("CAUSAL_LM", "SEQ_2_SEQ_LM", "SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION")
+"""Values of ``task_type`` that PEFT knows."""
+
 
 def write_adapter(
     plan: ComposePlan,
@@ -157,11 +160,15 @@ def _tensors(one: Touched, rank: int) -> tuple[tuple[str, tuple[int, ...]], tupl
 
 
 def _config(plan: ComposePlan, rank: int, base_model: str, base_revision: str | None) -> dict[str, Any]:
-    """Write the config of a plain LoRA adapter of scale one."""
+    """Write the config of a plain LoRA adapter of scale one.
+
+    Only the task comes from the experts, and only one that PEFT knows: other fields say how they were trained, or name
+    code that a reader would import.
+    """
     transposed = any(one.kind == "linear" and one.layout == "transposed" for one in plan.touched)
     return {
         "alpha_pattern": {},
-        "auto_mapping": _agreed(plan, "auto_mapping"),
+        "auto_mapping": None,
         "base_model_name_or_path": base_model,
         "bias": "none",
         "fan_in_fan_out": transposed,
@@ -175,13 +182,13 @@ def _config(plan: ComposePlan, rank: int, base_model: str, base_revision: str | 
         "rank_pattern": {},
         "revision": base_revision,
         "target_modules": target_modules(plan),
-        "task_type": _agreed(plan, "task_type"),
+        "task_type": _task(plan),
         "use_dora": False,
         "use_rslora": False,
     }
 
 
-def _agreed(plan: ComposePlan, key: str) -> Any:
-    """Give what all experts say, or null."""
-    values = [ingredient.adapter.config.get(key) for ingredient in plan.ingredients]
-    return values[0] if all(value == values[0] for value in values) else None
+def _task(plan: ComposePlan) -> str | None:
+    """Give the task that all experts name, or null."""
+    named = [ingredient.adapter.config.get("task_type") for ingredient in plan.ingredients]
+    return next((task for task in TASKS if all(name == task for name in named)), None)

@@ -62,7 +62,7 @@ def survey(plan: ComposePlan) -> Survey:
         Incompatible: When an expert with a coefficient changes nothing.
     """
     count = len(plan.ingredients)
-    coefficients = np.array([ingredient.coefficient for ingredient in plan.ingredients])
+    coefficients = _coefficients(plan)
 
     def look(touched: Touched) -> tuple[Array, float, float]:
         shares = plan.shares(touched)
@@ -194,7 +194,8 @@ def figures(plan: ComposePlan, found: Survey) -> dict[str, Any]:
     if plan.touched and cancelled(plan, found):
         report["warnings"].append("the experts cancel: their weighted sum is zero beside its parts")
     if found.gap is not None:
-        exact = math.sqrt(max(0.0, float(_weights(plan) @ found.inner @ _weights(plan))))
+        coefficients = _coefficients(plan)
+        exact = math.sqrt(max(0.0, float(coefficients @ found.inner @ coefficients)))
         report["factor_gap"] = {"norm": tidy(found.gap), "relative": tidy(found.gap / exact) if exact else None}
     return report
 
@@ -204,7 +205,7 @@ def tidy(value: float) -> float:
     return float(f"{value:.9g}")
 
 
-def _weights(plan: ComposePlan) -> Array:
+def _coefficients(plan: ComposePlan) -> Array:
     return np.array([ingredient.coefficient for ingredient in plan.ingredients])
 
 

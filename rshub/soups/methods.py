@@ -15,10 +15,9 @@ import numpy as np
 
 from rshub.errors import Incompatible, InvalidInput
 from rshub.formats.fields import nearest
+from rshub.preferences.preference import SUM_TOLERANCE
 from rshub.tensors.adapters import Adapter
 from rshub.tensors.delta import Factors, stack, weighted
-
-SUM_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,9 +18,8 @@ from rshub.soups.ingredients import Ingredient, Term, Touched, gather, refuse_tw
 from rshub.soups.methods import Method, Share, check_method, find_method
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.delta import Factors
-from rshub.tensors.dtypes import CODES, FLOATS, working
+from rshub.tensors.dtypes import CODES, FLOATS
 from rshub.tensors.matching import refuse_quantised
-from rshub.tensors.windows import MAX_WORKERS, WINDOW_BYTES
 
 __all__ = ["DTYPES", "FORMATS", "ComposePlan", "Term", "plan_soup"]
 
@@ -99,6 +98,7 @@ class ComposePlan:
         sizes = self.base.sizes.values()
         experts = sum(ingredient.adapter.file.size for ingredient in self.ingredients)
         checkpoint = self.format == "checkpoint"
+        adapters = {term: ingredient.adapter for ingredient in self.ingredients for term in ingredient.terms}
         return {
             "format": self.format,
             "method": {"name": self.method.name, "source": self.method.source},
@@ -108,7 +108,8 @@ class ComposePlan:
                 {
                     "label": term.label,
                     "coefficient": term.coefficient,
-                    **self._expert(number),
+                    "modules": len(adapters[number].modules) if number in adapters else 0,
+                    "rank": adapters[number].rank if number in adapters else 0,
                 }
                 for number, term in enumerate(self.terms)
             ],
@@ -122,7 +123,6 @@ class ComposePlan:
                 "read": experts + (sum(sizes) if checkpoint else 0),
                 "written": self.checkpoint_bytes() if checkpoint else self.adapter_bytes(),
             },
-            "memory_bound": self._memory(),
             "warnings": list(self.warnings),
         }
 
@@ -130,27 +130,9 @@ class ComposePlan:
         """Give the size of all tensors in a checkpoint of this dtype (bytes, without headers)."""
         return sum(span_bytes(self.target_dtype(span.dtype), span.shape) for span in self.base.tensors.values())
 
-    def _expert(self, number: int) -> dict[str, Any]:
-        for ingredient in self.ingredients:
-            if number in ingredient.terms:
-                return {"modules": len(ingredient.adapter.modules), "rank": ingredient.adapter.rank}
-        return {"modules": 0, "rank": 0}
-
     def adapter_bytes(self) -> int:
         """Give the size of all factors of the soup as an adapter (bytes, without the header)."""
         return sum(4 * self.adapter_rank * (touched.rows + touched.columns) for touched in self.touched)
-
-    def _memory(self) -> int:
-        """Bound the memory beyond the imports (bytes): the windows, one tile, and the factors of tensors in flight."""
-        factors = [
-            self.rank_of(touched) * (touched.rows + touched.columns)
-            * working(touched.placed.dtype, self.target_dtype(touched.placed.dtype)).itemsize
-            for touched in self.touched
-        ]  # fmt: skip
-        largest = max(factors, default=0)
-        if self.format == "adapter":
-            return 4 * largest
-        return MAX_WORKERS * (WINDOW_BYTES + (4 << 20)) + 3 * MAX_WORKERS * largest
 
 
 def plan_soup(

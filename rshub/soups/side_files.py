@@ -1,33 +1,52 @@
 """The files beside the weights that a soup needs to be a model: config, tokenizer, chat template, generation config.
 
-They are copied by an allow-list of kinds. Pickles, programs, other weights, cards and what belongs to an expert or to
-another soup stay behind.
+They are copied by a list of the names that models use for them, whatever their size. All else stays behind: pickles,
+programs, other weights, cards, what belongs to an expert or to another soup, and what people keep beside a model.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from rshub.errors import IntegrityError, OutputError
-from rshub.formats.canonical import load_json, sha256
+from rshub.errors import IntegrityError
+from rshub.formats.canonical import load_json
 from rshub.soups.plan import ComposePlan
 from rshub.tensors.model_config import CONFIG
+from rshub.tensors.plain_file import file_names, open_plain
 from rshub.tensors.weight_files import INDEX_SUFFIX, MAX_INDEX_BYTES
 from rshub.types import Digest
 
-KINDS = (".json", ".txt", ".jinja", ".model", ".tiktoken")
-NAMES = ("LICENSE", "NOTICE")
-FOLDERS = ("additional_chat_templates",)
-MAX_FILE_BYTES = 128 * 1024 * 1024
+TEMPLATES = "additional_chat_templates"
 
-NOT_OURS = (
-    "adapter_config.json", "expert.json", "soup.lock.json", "trainer_state.json", "all_results.json",
-    "train_results.json", "eval_results.json", "training_args.json", "requirements.txt",
-)  # fmt: skip
-"""Files of these kinds that say something about another artefact."""
+NAMES = frozenset({
+    CONFIG, "generation_config.json",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "chat_template.jinja", "chat_template.json",
+    "preprocessor_config.json", "processor_config.json", "image_processor_config.json",
+    "video_preprocessor_config.json", "feature_extractor_config.json", "audio_tokenizer_config.json",
+    "vocab.json", "vocab.txt", "vocab.bpe", "encoder.json", "merges.txt", "bpe.codes", "dict.txt", "normalizer.json",
+    "vocab-src.json", "vocab-tgt.json", "target_vocab.json", "entity_vocab.json", "byte_maps.json", "emoji.json",
+    "word_shape.json", "word_pronunciation.json", "prophetnet.tokenizer",
+    "spiece.model", "sentencepiece.model", "sentencepiece.bpe.model", "spm.model", "spm_char.model", "tokenizer.model",
+    "tiktoken.model", "source.spm", "target.spm",
+})  # fmt: skip
+"""What configs, processors and vocabularies of models are called."""
+
+PATTERNS = re.compile(
+    r"(?:config|tokenizer)\.\d+(?:\.\d+){1,2}\.json"  # for readers from some version on
+    r"|tokenizer\.model\.v\d+(?:m\d+)?|tekken(?:_\d+)?\.json|[\w-]+\.tiktoken"
+    r"|(?i:third[-_]party[-_])?(?i:licen[cs]es?|notices?|copying|use[-_]policy)(?:[-_](?i:model|code))?"
+    r"(?:\.(?:txt|md|rst))?",
+    re.ASCII,
+)
+"""Names with versions in them, and the terms of use."""
+
+COPY_BYTES = 1 << 20
 
 DTYPE_KEYS = ("dtype", "torch_dtype")
 
@@ -39,43 +58,56 @@ def write_side_files(plan: ComposePlan, staging: Path) -> dict[str, tuple[Digest
         Each file's sha256 and size (bytes).
 
     Raises:
-        OutputError: When a file cannot be written.
+        NotFound: When a file may not be read.
+        OSError: When a file cannot be written.
     """
     assert plan.base.folder is not None
     written: dict[str, tuple[Digest, int]] = {}
     for name in side_files(plan.base.folder, index=plan.base.index):
-        data = (plan.base.folder / name).read_bytes()
+        data: Iterable[bytes] = _pieces(plan.base.folder / name)
         if name == CONFIG and plan.dtype != "auto":
-            data = _with_dtype(plan.base.config, plan.dtype)
+            data = [_with_dtype(plan.base.config, plan.dtype)]
         if name == plan.base.index and plan.dtype != "auto":
-            data = _with_total(data, plan.checkpoint_bytes(), name)
-        target = staging / name
-        try:
-            target.parent.mkdir(exist_ok=True)
-            target.write_bytes(data)
-        except OSError as fault:
-            raise OutputError(f"{target} cannot be written: {fault.strerror}", where=str(target)) from fault
-        written[name] = (sha256(data), len(data))
+            data = [_with_total(b"".join(data), plan.checkpoint_bytes(), name)]
+        written[name] = _write(staging / name, data)
     return written
 
 
 def side_files(folder: Path, *, index: str | None) -> list[str]:
     """List the files of a base that go with its weights, by their path within it."""
-    names = [path.relative_to(folder).as_posix() for path in (*folder.iterdir(), *folder.glob("*/*")) if path.is_file()]
-    wanted = [name for name in names if is_side_file(name, index=index)]
-    return sorted(name for name in wanted if (folder / name).stat().st_size <= MAX_FILE_BYTES)
+    names = file_names(folder)
+    if (folder / TEMPLATES).is_dir():
+        names += [f"{TEMPLATES}/{name}" for name in file_names(folder / TEMPLATES)]
+    return sorted(name for name in names if is_side_file(name, index=index))
 
 
 def is_side_file(name: str, *, index: str | None) -> bool:
     """Say whether a file of a model repo goes with its weights, by its path within the repo."""
     path = PurePosixPath(name)
     if len(path.parts) == 2:
-        return path.parts[0] in FOLDERS and path.suffix == ".jinja"
-    if len(path.parts) > 2 or name.startswith(".") or name in NOT_OURS:
-        return False
-    if name.endswith(".index.json"):
-        return name == index and name.endswith(INDEX_SUFFIX)
-    return path.suffix in KINDS or name in NAMES
+        return path.parts[0] == TEMPLATES and path.suffix == ".jinja"
+    if name.endswith(INDEX_SUFFIX):
+        return name == index
+    return name in NAMES or PATTERNS.fullmatch(name) is not None
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with open_plain(path) as file:
+        while data := file.read(COPY_BYTES):
+            yield data
+
+
+def _write(target: Path, pieces: Iterable[bytes]) -> tuple[Digest, int]:
+    """Write a file, giving its sha256 and size (bytes)."""
+    sha = hashlib.sha256()
+    size = 0
+    target.parent.mkdir(exist_ok=True)
+    with target.open("xb") as file:
+        for data in pieces:
+            file.write(data)
+            sha.update(data)
+            size += len(data)
+    return Digest(sha.hexdigest()), size
 
 
 def _with_dtype(config: Mapping[str, Any], dtype: str) -> bytes:

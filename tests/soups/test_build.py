@@ -151,17 +151,19 @@ def test_digests_and_sizes_are_those_of_the_files(tiny, pot):
         for name, entry in report.files.items():
             data = (out / name).read_bytes()
             assert entry == {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
-        json.dumps(report.to_json(), allow_nan=False)
+        json.dumps(report.figures, allow_nan=False)
     _, report = pot.cook(base, [(adapter, 0.5)], digests=False)
     assert {entry["sha256"] for entry in report.files.values()} == {None}
 
 
-def test_files_beside_the_weights_are_copied_by_kind(tiny, pot):
+def test_files_beside_the_weights_are_copied_by_name(tiny, pot):
     base = tiny.base()
-    for name in ("tokenizer.model", "merges.txt", "LICENSE", "special_tokens_map.json"):
+    for name in ("tokenizer.model", "merges.txt", "LICENSE", "special_tokens_map.json", "tokenizer.4.0.0.json"):
         (base / name).write_text(name)
     for name in ("evil.py", "pytorch_model.bin", "training_args.bin", "x.pkl", "adapter_config.json", "expert.json",
-                 "README.md", ".hidden.json", "pytorch_model.bin.index.json", "soup.lock.json"):  # fmt: skip
+                 "README.md", ".hidden.json", "pytorch_model.bin.index.json", "soup.lock.json",
+                 "api_key.txt", "credentials.json", "notes.txt", "LICENSE_KEY.txt", "trainer_state.json", "x.model",
+                 "tokenizer.secret.json", "other.safetensors.index.json", "additional.jinja"):  # fmt: skip
         (base / name).write_text("{}")
     (base / "additional_chat_templates").mkdir()
     (base / "additional_chat_templates" / "tools.jinja").write_text("tools")
@@ -170,7 +172,8 @@ def test_files_beside_the_weights_are_copied_by_kind(tiny, pot):
     assert found == set(report.files)
     assert found == {
         "model.safetensors", "config.json", "tokenizer.json", "generation_config.json", "chat_template.jinja",
-        "tokenizer.model", "merges.txt", "LICENSE", "special_tokens_map.json", "additional_chat_templates/tools.jinja",
+        "tokenizer.model", "merges.txt", "LICENSE", "special_tokens_map.json", "tokenizer.4.0.0.json",
+        "additional_chat_templates/tools.jinja",
     }  # fmt: skip
     for name in found - {"model.safetensors"}:
         assert (out / name).read_bytes() == (base / name).read_bytes()
@@ -504,3 +507,30 @@ def test_composing_never_imports_torch(tiny, tmp_path):
         capture_output=True, text=True, timeout=60, check=False, env={**os.environ},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "task"),
+    [
+        ("CAUSAL_LM", "CAUSAL_LM", "CAUSAL_LM"),
+        ("CAUSAL_LM", "SEQ_CLS", None),
+        ("CAUSAL_LM", None, None),
+        ("os.system", "os.system", None),
+        ({"a": 1}, {"a": 1}, None),
+    ],
+)
+def test_an_adapter_takes_only_a_known_task_from_the_experts(tiny, pot, first, second, task):
+    hostile = {
+        "auto_mapping": {"parent_library": "os", "base_model_class": "system"}, "peft_version": "6.6.6",
+        "megatron_core": "evil.module", "layers_pattern": "evil", "runtime_config": {"evil": True},
+        "eva_config": {"evil": True}, "lora_dropout": 0.6, "exclude_modules": ["evil"], "revision": "evil",
+        "base_model_name_or_path": "evil/evil",
+    }  # fmt: skip
+    experts = [tiny.adapter(seed=1, config=hostile | {"task_type": first})]
+    experts.append(tiny.adapter(seed=2, config=hostile | {"task_type": second}))
+    out, _ = pot.cook(tiny.base(), [(one, 0.5) for one in experts], format="adapter")
+    config = json.loads((out / "adapter_config.json").read_text())
+    assert config["auto_mapping"] is None
+    assert config["task_type"] == task
+    assert not any(word in json.dumps(config) for word in ("evil", "system", "6.6.6"))
+    assert config["lora_dropout"] == 0.0
