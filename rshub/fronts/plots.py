@@ -11,18 +11,19 @@ Refused: a suffix other than .png, .svg and .pdf, and what ``view`` refuses.
 
 from __future__ import annotations
 
+import io
 import math
-import os
 import warnings
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from rshub.errors import InvalidInput, MissingExtra, OutputError
+from rshub.errors import InvalidInput, MissingExtra
 from rshub.fronts.labels import Box, Wish, along, around, place
 from rshub.fronts.view import Drawn, Spot, View, view
 from rshub.preferences.scores import Scores
+from rshub.tensors.writer import write_whole
 
 SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -276,20 +277,12 @@ def _edge(mark: _Mark) -> float:
 
 
 def _save(figure: Any, path: Path) -> None:
-    """Write beside the final name first, so that a picture is there whole or not at all."""
+    """Write the picture, whole or not at all."""
     kind = path.suffix.lower().removeprefix(".")
     stamp = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
-    staging = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        figure.savefig(staging, format=kind, metadata=stamp)
-        staging.replace(path)
-    except OSError as fault:
-        why = fault.strerror or str(fault)
-        raise OutputError(
-            f"{path}: {why}", where=str(path), remedy="name a file in a folder that can be written"
-        ) from fault
-    finally:
-        staging.unlink(missing_ok=True)
+    picture = io.BytesIO()
+    figure.savefig(picture, format=kind, metadata=stamp)
+    write_whole(path, picture.getvalue())
 
 
 def _short(name: str) -> str:

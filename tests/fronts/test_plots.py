@@ -123,9 +123,19 @@ def test_what_cannot_be_drawn_is_refused(tmp_path, noisy, typed):
         plot_front(typed({"a": "max"}), tmp_path / "front.png")
     with pytest.raises(InvalidInput, match="no point has both"):
         plot_front(typed({"a": "max", "b": "max"}), tmp_path / "front.png")
-    with pytest.raises(OutputError, match="No such file"):
-        plot_front(noisy, tmp_path / "none" / "front.png")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_that_cannot_be_written_is_refused_and_leaves_nothing(tmp_path, noisy):
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "folder.png").mkdir()
+    for path in (tmp_path / "file" / "front.png", tmp_path / "folder.png", tmp_path / "nul\0.png"):
+        with pytest.raises(OutputError) as caught:
+            plot_front(noisy, path)
+        assert caught.value.remedy
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder.png"]
+    plot_front(noisy, tmp_path / "new" / "front.png")
+    assert (tmp_path / "new" / "front.png").read_bytes().startswith(STARTS[".png"])
 
 
 def test_without_matplotlib_the_extra_is_named(tmp_path, noisy, monkeypatch):
