@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -18,9 +18,8 @@ class PreferenceVerb(Verb):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Let a term with a sign through, and say what to do about a preference that the shell took apart."""
-        signed = [word for word in args if _SIGNED_TERM.match(word)]
-        if signed and "--" not in args:
-            args = [*(word for word in args if word not in signed), "--", *signed]
+        if "--" not in args:
+            args = self._signed_last(args)
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as fault:
@@ -28,6 +27,32 @@ class PreferenceVerb(Verb):
                 raise
             said = fault.message.rstrip(".")
             raise click.UsageError(f"{said}; a preference of several terms stands in quotes", fault.ctx) from fault
+
+    def _signed_last(self, args: Sequence[str]) -> list[str]:
+        """Put the terms with a sign behind ``--``, but for those that an option takes as its value."""
+        valued = {name for option in self.params if takes_value(option) for name in option.opts}
+        taken = [False, *(word in valued for word in args)][: len(args)]
+        signed = [not value and bool(_SIGNED_TERM.match(word)) for word, value in zip(args, taken, strict=True)]
+        last = [word for word, moved in zip(args, signed, strict=True) if moved]
+        first = [word for word, moved in zip(args, signed, strict=True) if not moved]
+        return [*first, "--", *last] if last else first
+
+
+def takes_value(parameter: click.Parameter) -> bool:
+    """Say whether the word after this option is its value."""
+    return isinstance(parameter, click.Option) and not parameter.is_flag and not parameter.count
+
+
+def chosen_again(
+    *, mapping: str, units: str, scores: Path | None, policy: Path | None, extrapolate: bool
+) -> tuple[str, ...]:
+    """Repeat the options of choosing for a hint, as far as they were given."""
+    words: list[str] = []
+    words += ["--mapping", mapping] if mapping != "identity" else []
+    words += ["--units", units] if units != "normalised" else []
+    words += ["--scores", str(scores)] if scores is not None else []
+    words += ["--policy", str(policy)] if policy is not None else []
+    return (*words, *(["--extrapolate"] if extrapolate else []))
 
 
 def choosing_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -43,10 +43,10 @@ def _free_folder(wanted: Path) -> Path:
     return next(folder for folder in names if not folder.exists())
 
 
-def _program() -> str:
-    """Say how this program is called from a shell: by its name where the shell finds it, else by its path."""
+def _program() -> tuple[str, ...]:
+    """Give the words that call this program from a shell: its name where the shell finds it, else its path."""
     started = Path(sys.argv[0]).absolute()
     found = shutil.which("rshub")
-    if found is not None and Path(found).samefile(started):
-        return "rshub"
-    return str(started) if started.name == "rshub" else f"{sys.executable} -m rshub"
+    if found is not None and started.exists() and Path(found).samefile(started):
+        return ("rshub",)
+    return (str(started),) if started.name == "rshub" else (sys.executable, "-m", "rshub")

@@ -13,7 +13,8 @@ import click
 
 from rshub.cli.output import Output, output_options
 from rshub.cli.verb import Verb
-from rshub.errors import RshubError
+from rshub.errors import InvalidInput, RshubError
+from rshub.formats.fields import nearest
 
 _ROOT = click.option(
     "--root",
@@ -78,19 +79,27 @@ def user() -> None:
     show_default=True,
     help="What the token may do.",
 )
-@click.option("--org", "orgs", metavar="ORG[:ROLE]", multiple=True, help="Make the user a member; may be repeated.")
+@click.option(
+    "--org",
+    "orgs",
+    metavar="ORG[:ROLE]",
+    multiple=True,
+    help="Make the user a member, as read, contributor, write (if none is said) or admin; may be repeated.",
+)
 @click.option("--token-stdin", is_flag=True, help="Take the token from stdin instead of making one.")
 @output_options(hub=False)
 def add(*, name: str, root: Path, role: str, orgs: tuple[str, ...], token_stdin: bool, output: Output) -> None:
     """Add a user, or a token for one, and print the token once."""
     from rshub import localhub
 
+    _check_name(name)
+    members = [_membership(org) for org in orgs]
     with _told_what_to_do():
         token = localhub.add_user(
             root,
             name,
             role=role,
-            orgs=[_membership(org) for org in orgs],
+            orgs=members,
             token=sys.stdin.readline().strip() if token_stdin else None,
         )
     output.show({"name": name, "token": token}, lines=lambda: [token], brief=lambda: [token])
@@ -98,8 +107,29 @@ def add(*, name: str, root: Path, role: str, orgs: tuple[str, ...], token_stdin:
 
 def _membership(written: str) -> tuple[str, str]:
     """Read ORG[:ROLE]."""
-    org, _, role = written.partition(":")
+    from rshub.localhub.names import ORG_ROLES
+
+    org, colon, role = written.partition(":")
+    _check_name(org)
+    if colon and role not in ORG_ROLES:
+        guess = nearest(role[:40], ORG_ROLES)
+        raise InvalidInput(
+            f"--org {written}: there is no role {role!r}" + (f"; did you mean {guess!r}?" if guess else ""),
+            where="--org",
+            remedy=f"write --org {org}:ROLE with one of {', '.join(ORG_ROLES)}",
+        )
     return org, role or "write"
+
+
+def _check_name(name: str) -> None:
+    """Refuse what cannot be the name of a user or an organisation."""
+    from rshub.localhub import LocalHubError
+    from rshub.localhub.names import check_account_name
+
+    try:
+        check_account_name(name)
+    except LocalHubError as fault:
+        raise InvalidInput(str(fault), where=name, remedy="choose another name, like ada or my-lab") from fault
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 import rshub
-from rshub.cli.choosing import PreferenceVerb, choosing_options
+from rshub.cli.choosing import PreferenceVerb, choosing_options, chosen_again
 from rshub.cli.output import Output, as_argument, output_options, same_hub
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def resolve(
     if lock is not None:
         output.hint("rshub", "compose", as_argument(lock), "--out", "./soup", *same_hub(endpoint))
     else:
-        more = ("--extrapolate",) if extrapolate else ()
+        more = chosen_again(mapping=mapping, units=units, scores=scores, policy=policy, extrapolate=extrapolate)
         output.hint("rshub", "compose", preference, "--base", base, *more, "--out", "./soup", *same_hub(endpoint))
 
 

@@ -8,7 +8,7 @@ import click
 
 import rshub
 from rshub.cli.choosing import FILE
-from rshub.cli.output import Output, output_options, same_hub
+from rshub.cli.output import Output, as_argument, output_options, same_hub
 from rshub.cli.verb import Verb
 
 
@@ -67,5 +67,7 @@ def train(
         )
     output.show(done.to_json(), lines=done.lines, brief=lambda: [str(done.folder)])
     if done.published is None:
-        named = "-".join(done.training["mixture"])
-        output.hint("rshub", "publish", done.folder, f"OWNER/{named}", "--reward", named, *same_hub(endpoint))
+        said = ("--reward", done.reward, "--spec", done.spec)
+        base = ("--base", "OWNER/BASE") if done.base.repo_id is None else ()
+        place = as_argument(done.folder), f"OWNER/{done.reward}"
+        output.hint("rshub", "publish", *place, *said, *base, *same_hub(endpoint))

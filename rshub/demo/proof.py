@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from rshub.demo.world import corpus
 from rshub.errors import IntegrityError
 from rshub.training.quiet import quiet
 
 TOLERANCE = 1e-3
+SAFE: Mapping[str, bool] = MappingProxyType(
+    {"trust_remote_code": False, "local_files_only": True, "use_safetensors": True}
+)
+"""What is loaded is on this machine, and runs nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +38,9 @@ def same_function(*, base: Path, checkpoint: Path, adapter: Path, prompts: int =
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     with quiet(), torch.inference_mode():
-        whole = AutoModelForCausalLM.from_pretrained(checkpoint)
-        mixed = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter)
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        whole = AutoModelForCausalLM.from_pretrained(checkpoint, **SAFE)
+        mixed = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, **SAFE), adapter)
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False, local_files_only=True)
         texts = [row["prompt"] for row in corpus(prompts, seed=3, references=1)]
         inputs = tokenizer(texts, return_tensors="pt", padding=True)
         first, second = whole(**inputs).logits, mixed(**inputs).logits

@@ -25,7 +25,7 @@ STEPS = 30
 FAST_STEPS = 3
 
 
-def recipe(run: str, *, base: str, dataset: str, fast: bool = False) -> dict[str, Any]:
+def recipe(run: str, *, base: str, dataset: str, fast: bool = False, steps: int | None = None) -> dict[str, Any]:
     """Give the recipe of one run of the demo.
 
     Args:
@@ -33,6 +33,7 @@ def recipe(run: str, *, base: str, dataset: str, fast: bool = False) -> dict[str
         base: The base: a repo or a folder.
         dataset: The prompts: a file or a split of a dataset repo.
         fast: A few steps only: everything happens, nothing is learned.
+        steps: Another number of steps.
     """
     return {
         "method": "rloo",
@@ -42,7 +43,7 @@ def recipe(run: str, *, base: str, dataset: str, fast: bool = False) -> dict[str
         "reward_weights": dict(MIXTURES[run]),
         "lora": {"r": 8, "alpha": 16, "dropout": 0.0, "target_modules": "all-linear"},
         "seed": 0,
-        "steps": FAST_STEPS if fast else STEPS,
+        "steps": steps if steps is not None else FAST_STEPS if fast else STEPS,
         "learning_rate": 3e-3,
         "warmup_steps": 0 if fast else 3,
         "schedule": "constant",
@@ -55,10 +56,11 @@ def recipe(run: str, *, base: str, dataset: str, fast: bool = False) -> dict[str
     }
 
 
-def recipe_yaml(run: str, *, base: str, dataset: str, fast: bool = False) -> str:
-    """Write the recipe of one run as the YAML that ``rshub train`` takes."""
-    lines = [f"# {'A model trained on both rewards at once' if run == 'morl' else f'The expert for {run}'}"]
-    for key, value in recipe(run, base=base, dataset=dataset, fast=fast).items():
+def recipe_yaml(recipe: Mapping[str, Any]) -> str:
+    """Write a recipe of the demo as the YAML that ``rshub train`` takes."""
+    wanted = [name for name, weight in recipe["reward_weights"].items() if weight]
+    lines = [f"# {f'The expert for {wanted[0]}' if len(wanted) == 1 else 'A model trained on both rewards at once'}"]
+    for key, value in recipe.items():
         if isinstance(value, dict):
             lines += [f"{key}:", *(f"  {name}: {_word(item)}" for name, item in value.items())]
         else:

@@ -4,20 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BASE_CARD = """---
-library_name: transformers
-pipeline_tag: text-generation
-license: apache-2.0
-tags:
-- restaurants
----
-
-# restaurant-base
-
-A tiny Llama that describes restaurants from eight facts, trained in seconds on generated text. The experts of the
-rshub demo start from it.
-"""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:

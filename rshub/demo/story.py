@@ -6,6 +6,7 @@ show is said as it is, also where it speaks against soups.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,14 +16,15 @@ from typing import Any
 
 from rshub.demo.proof import Agreement, same_function
 from rshub.demo.recipes import MIXTURES, REWARDS, recipe, recipe_yaml
-from rshub.demo.sizes import BASE_CARD, FAST, FULL, Sizes
-from rshub.demo.tiny_base import train_base
+from rshub.demo.sizes import FAST, FULL, Sizes
+from rshub.demo.tiny_base import BASE_CARD, train_base
 from rshub.demo.words import figures_in_words, side_by_side, table
 from rshub.demo.world import MAX_WORDS, corpus, jsonl
 from rshub.errors import IntegrityError, OutputError
 from rshub.evaluation.generate import generate
+from rshub.evaluation.points import scores_of
 from rshub.evaluation.prompts import PromptSet, read_prompts
-from rshub.evaluation.sweep import line, scores_of, sweep
+from rshub.evaluation.sweep import line, sweep
 from rshub.experts.publish import publish
 from rshub.formats.canonical import file_bytes
 from rshub.fronts.front import front
@@ -34,7 +36,7 @@ from rshub.soups.compose import Soup, compose
 from rshub.soups.lock import FILE_NAME as LOCK
 from rshub.soups.mixer import Mixer
 from rshub.soups.resolve import Resolution, resolve
-from rshub.training.quiet import one_thread
+from rshub.training.quiet import torch_on_one_thread
 from rshub.training.train import TrainResult, train
 
 WORLD, CONTRIBUTORS = "world", ("ada", "ben")
@@ -58,7 +60,7 @@ class Stage:
     tokens: Mapping[str, str]
     say: Callable[[str], None]
     bar: Bar
-    program: str
+    program: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,7 @@ class Told:
     generations: Mapping[str, str]
     prompt: str
     fast: bool
-    program: str = "rshub"
+    program: Sequence[str] = ("rshub",)
 
     def to_json(self) -> dict[str, Any]:
         """Give the story for a program."""
@@ -105,14 +107,18 @@ class Told:
     def next_commands(self) -> list[str]:
         """Give three commands that work on the hub that the story leaves behind."""
         endpoint = "http://127.0.0.1:8321"
-        return [
-            f"{self.program} hub serve --root {self.out / 'hub'} --port 8321",
-            f"{self.program} ls --endpoint {endpoint}",
-            f'{self.program} compose "recall=0.8, precision=0.2" --base {BASE} --out ./my-soup --endpoint {endpoint}',
+        wanted = f"{FIRST}=0.8, {SECOND}=0.2"
+        typed: list[list[str]] = [
+            ["hub", "serve", "--root", str(self.out / "hub"), "--port", "8321"],
+            ["ls", "--endpoint", endpoint],
+            ["compose", wanted, "--base", BASE, "--out", "./my-soup", "--endpoint", endpoint],
         ]
+        return [shlex.join([*self.program, *words]) for words in typed]
 
 
-def run(out: Path, *, fast: bool = False, say: Callable[[str], None], bar: Bar, program: str = "rshub") -> Told:
+def run(
+    out: Path, *, fast: bool = False, say: Callable[[str], None], bar: Bar, program: Sequence[str] = ("rshub",)
+) -> Told:
     """Tell the story.
 
     Args:
@@ -120,16 +126,13 @@ def run(out: Path, *, fast: bool = False, say: Callable[[str], None], bar: Bar, 
         fast: Train for a moment only: the same acts, no claims.
         say: Told one line for each act.
         bar: Shows progress.
-        program: How to call rshub in the commands that are suggested at the end.
+        program: The words that call rshub, for the commands that are suggested at the end.
 
     Raises:
         OutputError: The folder holds something already.
         RshubError: Whatever an act raises.
     """
-    if out.exists() and any(out.iterdir()):
-        raise OutputError(f"{out} is there already and is not empty", where=str(out), remedy="choose another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    out = out.resolve()
+    out = _made(out)
     server = LocalHub(out / "hub")
     with server:
         tokens = {name: server.add_user(name, orgs=[(WORLD, "write")]) for name in CONTRIBUTORS}
@@ -138,8 +141,26 @@ def run(out: Path, *, fast: bool = False, say: Callable[[str], None], bar: Bar, 
         stage = Stage(
             out=out, sizes=FAST if fast else FULL, fast=fast, hub=hub, tokens=tokens, say=say, bar=bar, program=program
         )
-        with one_thread():
+        with torch_on_one_thread():
             return _acts(stage)
+
+
+def _made(out: Path) -> Path:
+    """Make the folder of the story.
+
+    Raises:
+        OutputError: Something is there already, or it cannot be made.
+    """
+    try:
+        taken = out.is_dir() and any(out.iterdir())
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise OutputError(
+            f"{out}: no folder can be made there: {fault.strerror}", where=str(out), remedy="choose another --out"
+        ) from fault
+    if taken:
+        raise OutputError(f"{out} is there already and is not empty", where=str(out), remedy="choose another --out")
+    return out.resolve()
 
 
 def _acts(stage: Stage) -> Told:
@@ -228,14 +249,14 @@ def _prompts(stage: Stage) -> PromptSet:
 def _train(stage: Stage, name: str, base: str, *, output: str = "", steps: int | None = None) -> TrainResult:
     """Train one expert, or the costly baseline on the mixed reward; all start from one base with one seed."""
     places = {"base": f"{BASE}@{base}", "dataset": f"{PROMPTS}:train"}
-    wanted = recipe(name, **places, fast=stage.fast)
+    wanted = recipe(name, **places, fast=stage.fast, steps=steps)
     output = output or name
     written = stage.out / "recipes" / f"{output}.yaml"
     written.parent.mkdir(exist_ok=True)
-    written.write_text(recipe_yaml(name, **places, fast=stage.fast), encoding="utf-8")
+    written.write_text(recipe_yaml(wanted), encoding="utf-8")
     with stage.bar(f"training {output}", "step") as tell:
         result = train(
-            wanted if steps is None else {**wanted, "steps": steps},
+            wanted,
             output=stage.out / "experts" / output,
             endpoint=stage.hub.endpoint,
             progress=tell,

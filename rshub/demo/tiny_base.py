@@ -22,6 +22,20 @@ HIDDEN, LAYERS, HEADS = 96, 2, 4
 
 STEPS = 300
 
+BASE_CARD = """---
+library_name: transformers
+pipeline_tag: text-generation
+license: apache-2.0
+tags:
+- restaurants
+---
+
+# restaurant-base
+
+A tiny Llama that describes restaurants from eight facts, trained in seconds on generated text. The experts of the
+rshub demo start from it.
+"""
+
 
 def tokenizer() -> Any:
     """Make the tokenizer: one token for each word of the world, padding on the left as generation wants it."""

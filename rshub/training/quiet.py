@@ -50,7 +50,7 @@ def kept_random_state() -> Iterator[None]:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def torch_on_one_thread() -> Iterator[None]:
     """Let torch compute on one thread: for tiny models, where handing work out costs more than it brings."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

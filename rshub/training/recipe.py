@@ -20,6 +20,7 @@ from rshub.formats.fields import Fields
 from rshub.formats.strict_yaml import MAX_BYTES, load_yaml
 from rshub.rewards.spec import Reward, reward_from_spec
 
+LARGEST_WEIGHT = 1e9
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 KEY = re.compile(r"[a-z0-9_][a-z0-9._-]*")
 
@@ -207,6 +208,9 @@ def _weights(fields: Fields, rewards: Mapping[str, Reward]) -> dict[str, float]:
     """Read the weights; a single reward needs none."""
     inner = fields.inner("reward_weights", required=False)
     weights = {name: inner.number(name, default=0.0) for name in rewards}
+    for name, weight in weights.items():
+        if abs(weight) > LARGEST_WEIGHT:
+            inner.fault(name, f"{weight:g} is beyond {LARGEST_WEIGHT:g}")
     inner.refuse_unknown()
     if not fields.has("reward_weights") and len(weights) == 1:
         weights = dict.fromkeys(weights, 1.0)

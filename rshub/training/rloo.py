@@ -2,12 +2,14 @@
 
 TRL's trainer does the learning. Nothing is left to its defaults that decides the result; no card, no telemetry, no
 tracker. The adapter starts from the recipe's seed alone, so equal seeds give experts that share their start bit for
-bit, and the divergence is measured against the base with the adapter switched off.
+bit, and the divergence is measured against the base with the adapter switched off. Only safetensors on this machine are
+loaded; a number of the log that is none is null there.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -80,8 +82,12 @@ def train_rloo(
     ):
         recorder = _Recorder(recipe, out, progress)
         recorder.lines += _lines(log)
-        tokenizer = AutoTokenizer.from_pretrained(base, padding_side="left", trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(
+            base, padding_side="left", trust_remote_code=False, local_files_only=True
+        )
+        model = AutoModelForCausalLM.from_pretrained(
+            base, dtype=torch.float32, trust_remote_code=False, local_files_only=True, use_safetensors=True
+        )
         try:
             trainer = _Trainer(
                 model=model,
@@ -103,13 +109,17 @@ def train_rloo(
         except RuntimeError as fault:
             if "probability tensor" not in str(fault):
                 raise
-            raise RshubError(
-                f"the training diverged after step {trainer.state.global_step}: its probabilities are no numbers",
-                where="learning_rate",
-                remedy=f"lower learning_rate, {recipe.learning_rate:g} now, or raise beta",
-            ) from fault
+            raise _diverged(recipe, trainer.state.global_step, "its probabilities are no numbers") from fault
         trainer.model.save_pretrained(output, save_embedding_layers=False)
     return recorder.lines
+
+
+def _diverged(recipe: Recipe, step: int, why: str) -> RshubError:
+    return RshubError(
+        f"the training diverged after step {step}: {why}",
+        where="learning_rate",
+        remedy=f"lower learning_rate, {recipe.learning_rate:g} now, or raise beta",
+    )
 
 
 def _arguments(recipe: Recipe, weights: Sequence[float], folder: Path, *, save: bool) -> Any:
@@ -162,24 +172,27 @@ def _lora(recipe: Recipe) -> Any:
 
 
 class _Recorder(TrainerCallback):  # type: ignore[misc]  # the library is not typed
-    """Writes each line of the log as it comes and passes it on."""
+    """Writes each line of the log as it comes and passes it on; ends a training whose reward or KL is no number."""
 
     def __init__(self, recipe: Recipe, out: TextIO, progress: Progress | None) -> None:
         self.lines: list[dict[str, Any]] = []
-        self._names = list(recipe.rewards)
-        self._steps = recipe.steps
+        self._recipe = recipe
         self._out = out
         self._progress = progress
 
     def on_log(self, _arguments: Any, state: Any, _control: Any, logs: Mapping[str, Any], **_: Any) -> None:
-        """Keep what a person or a card wants to know of these steps."""
+        """Keep what a person or a card wants to know of these steps.
+
+        Raises:
+            RshubError: The reward or the KL is no number; the line that says so is in the log.
+        """
         if "reward" not in logs:  # the summary at the end
             return
         line = {
             "step": state.global_step,
-            "steps": self._steps,
+            "steps": self._recipe.steps,
             "reward": _number(logs["reward"]),
-            "rewards": {name: _number(logs.get(f"rewards/{name}/mean")) for name in self._names},
+            "rewards": {name: _number(logs.get(f"rewards/{name}/mean")) for name in self._recipe.rewards},
             "kl": _number(logs.get("kl")),
             "entropy": _number(logs.get("entropy")),
             "length": _number(logs.get("completions/mean_length")),
@@ -188,14 +201,18 @@ class _Recorder(TrainerCallback):  # type: ignore[misc]  # the library is not ty
             "grad_norm": _number(logs.get("grad_norm")),
         }
         self.lines.append(line)
-        self._out.write(json.dumps(line) + "\n")
+        self._out.write(json.dumps(line, allow_nan=False) + "\n")
         self._out.flush()
+        for name in ("reward", "kl"):
+            if name in logs and line[name] is None:
+                raise _diverged(self._recipe, state.global_step, f"its {name} is {logs[name]}")
         if self._progress is not None:
             self._progress(line)
 
 
 def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+    """Give a number as JSON can hold it; what was not logged, or is not finite, is None."""
+    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def _latest(checkpoints: Path | None) -> Path | None:
@@ -208,7 +225,12 @@ def _step(checkpoint: Path | None) -> int:
 
 
 def _lines(log: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    return [_line(text) for text in log.read_text().splitlines()] if log.exists() else []
+
+
+def _line(text: str) -> dict[str, Any]:
+    line: dict[str, Any] = json.loads(text, parse_constant=lambda _: None)
+    return line
 
 
 def _keep_lines(log: Path, step: int) -> None:

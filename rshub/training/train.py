@@ -17,23 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from rshub import __version__
-from rshub.errors import InvalidInput, MissingExtra
+from rshub.errors import InvalidInput, MissingExtra, RshubError
 from rshub.evaluation.prompts import PromptSet, read_prompts
 from rshub.experts.base_identity import BaseIdentity, identify_base
-from rshub.experts.publish import Published, publish
+from rshub.experts.publish import Published, check_target, publish
 from rshub.formats.address import parse_repo
 from rshub.formats.canonical import file_bytes, load_json
 from rshub.hub.client import Hub
 from rshub.rewards.spec import Reward
 from rshub.soups.fetch import fetch_base
 from rshub.soups.pin import pin_base
-from rshub.tensors.adapters import read_adapter
+from rshub.tensors.adapters import CONFIG, WEIGHTS, read_adapter
 from rshub.tensors.writer import fresh_folder
 from rshub.training.recipe import Recipe, read_recipe
 from rshub.training.run_folder import CHECKPOINTS, run_folder
 
-CONFIG = "adapter_config.json"
-WEIGHTS = "adapter_model.safetensors"
 SUMMARY = "training.json"
 LOG = "training_log.jsonl"
 
@@ -48,12 +46,18 @@ class TrainResult:
         folder: Holds the adapter, ``training.json`` and ``training_log.jsonl``.
         training: The summary, as it stands in ``training.json`` and in the manifest of a published expert.
         log: The lines of the log.
+        reward: What it was trained for: the reward's name, or the joined names of a mixture.
+        spec: That reward as a string.
+        base: What it was trained on.
         published: What became of it on the hub, if it was pushed.
     """
 
     folder: Path
     training: Mapping[str, Any]
     log: Sequence[Mapping[str, Any]]
+    reward: str
+    spec: str
+    base: BaseIdentity
     published: Published | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -67,7 +71,7 @@ class TrainResult:
     def lines(self) -> list[str]:
         """Describe the result for a person."""
         first, last = self.log[0], self.log[-1]
-        shown = [f"{self.folder}  {self.training['method']}, {self.training['steps']} steps, kl {last['kl'] or 0:.3f}"]
+        shown = [f"{self.folder}  {self.training['method']}, {self.training['steps']} steps, kl {_shown(last['kl'])}"]
         for name, share in {**dict.fromkeys(last["rewards"], 0.0), **self.training["mixture"]}.items():
             before, after = (_shown(line["rewards"].get(name)) for line in (first, last))
             shown.append(f"  {name:<12} {before} -> {after}" + ("" if share else "  (watched)"))
@@ -104,7 +108,8 @@ def train(
         on_log: Called with each line of the log: step, reward, one mean for each reward, kl, length.
 
     Raises:
-        InvalidInput: The recipe, an override or the repo to push to is malformed, or a run of another recipe is there.
+        InvalidInput: The recipe or an override is malformed, a run of another recipe is there, or the expert could not
+            be pushed to that repo.
         NotFound: Recipe, base or prompts are not there.
         IntegrityError: The base's files are not what the hub says they are, or the training ended in NaN.
         Incompatible: The trained adapter may not be published as it is.
@@ -114,11 +119,14 @@ def train(
         HubError: The hub or the network failed.
     """
     wanted = read_recipe(recipe, overrides=overrides)
+    name, spec = objective(wanted)
     if push is not None:
         parse_repo(push)
     folder = Path(output) if output is not None else Path("-".join(wanted.mixture()))
     hub = Hub(endpoint, token)
     base = identify_base(wanted.base, hub)
+    if push is not None:
+        _refuse_unpublishable(base, push, name, hub, private=private)
     prompts = read_prompts(wanted.dataset, endpoint=endpoint, token=token)
     _refuse_bare(wanted, prompts)
     versions = {tool: _version(tool) for tool in TOOLS}
@@ -144,19 +152,35 @@ def train(
         (staging / SUMMARY).write_bytes(file_bytes(training))
     published = None
     if push is not None:
-        name, reward = objective(wanted)
-        published = publish(
-            folder,
-            push,
-            reward=name,
-            spec=reward,
-            training=training,
-            private=private,
-            license=license,
-            endpoint=endpoint,
-            token=token,
+        try:
+            published = publish(
+                folder,
+                push,
+                reward=name,
+                spec=spec,
+                training=training,
+                private=private,
+                license=license,
+                endpoint=endpoint,
+                token=token,
+            )
+        except RshubError as fault:
+            fault.remedy = f"the expert itself is whole, in {folder}: rshub publish takes it; {fault.remedy}"
+            raise
+    return TrainResult(
+        folder=folder, training=training, log=log, reward=name, spec=spec, base=base, published=published
+    )
+
+
+def _refuse_unpublishable(base: BaseIdentity, push: str, reward: str, hub: Hub, *, private: bool) -> None:
+    """Refuse to train for a repo that could not take the expert."""
+    if base.repo_id is None:
+        raise InvalidInput(
+            f"{base}: the base of a published expert is a repo, not a folder",
+            where="base",
+            remedy="publish the base first (hf upload OWNER/BASE DIR) and name it in the recipe, or leave --push out",
         )
-    return TrainResult(folder=folder, training=training, log=log, published=published)
+    check_target(push, reward, hub, private=private)
 
 
 def objective(recipe: Recipe) -> tuple[str, str]:

@@ -61,11 +61,23 @@ def test_a_token_can_be_brought_along_without_showing_it_in_the_process_list(pro
     assert done.json == {"name": "ada", "token": "hf_chosen_by_me"}
 
 
-@pytest.mark.parametrize("arguments", [["a b"], ["ada", "--org", "lab:emperor"], ["ada", "--org", "a/b"]])
-def test_a_name_or_role_that_cannot_be_is_refused(process, tmp_path, arguments):
-    done = process("hub", "user", "add", *arguments, "--root", tmp_path / "hub", "--json")
-    assert done.code == 1
-    assert done.error["message"]
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["bad name!"], "'bad name!' is not a usable account name"),
+        (["ada", "--org", "lab:king"], "there is no role 'king'"),
+        (["ada", "--org", "lab:"], "there is no role ''"),
+        (["ada", "--org", "lab:wirte"], "did you mean 'write'"),
+        (["ada", "--org", "a/b"], "'a/b' is not a usable account name"),
+        (["ada", "--org", ""], "not a usable account name"),
+    ],
+)
+def test_a_name_or_role_that_cannot_be_is_refused(rshub, tmp_path, arguments, said):
+    done = rshub("hub", "user", "add", *arguments, "--root", tmp_path / "hub", "--json")
+    assert done.code == 2
+    assert said in done.error["message"]
+    assert done.error["remedy"]
+    assert not (tmp_path / "hub").exists()
 
 
 def test_a_reader_may_read_and_not_write(process, rshub, lab):

@@ -47,7 +47,9 @@ def test_an_expert_is_trained_by_a_recipe_and_measured(process, world, tmp_path)
     done = process("train", world / "recipe.yaml", "--set", "steps=1", "--output", expert, env={"OMP_NUM_THREADS": "1"})
     assert done.code == 0, done.err
     assert done.out.startswith(f"{expert}  rloo, 1 steps")
-    assert done.err.splitlines()[-1] == f"Next: rshub publish {expert} OWNER/short --reward short"
+    assert done.err.splitlines()[-1] == (
+        f"Next: rshub publish {expert} OWNER/short --reward short --spec -metric:length --base OWNER/BASE"
+    )
     assert (expert / "adapter_model.safetensors").is_file()
 
     done = process(

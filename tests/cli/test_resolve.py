@@ -46,6 +46,35 @@ def test_the_lock_is_written_where_it_was_asked_for(rshub, lab, tmp_path):
     assert f"rshub compose {lock} --out ./soup" in done.err
 
 
+def test_what_to_type_next_chooses_as_was_chosen(rshub, lab, tmp_path):
+    def point(share, helpful, concise):
+        return {
+            "kind": "expert",
+            "coefficients": {"helpful": share, "concise": 1 - share},
+            "rewards": {"helpful": helpful, "concise": concise},
+        }
+
+    scores, policy = tmp_path / "my scores.json", tmp_path / "policy.json"
+    directions = {name: {"direction": "max"} for name in ("helpful", "concise")}
+    points = [point(1.0, 3.0, 0.0), point(0.0, 1.0, 1.0)]
+    scores.write_text(json.dumps({"schema": "rshub.scores/1", "rewards": directions, "points": points}))
+    policy.write_text(json.dumps({"schema": "rshub.policy/1", "bounds": {"helpful": {"max": 0.9}}}))
+    done = resolve(
+        rshub, lab, "helpful=0.5, concise=0.5", "--mapping", "payoff", "--units", "raw", "--scores", scores,
+        "--policy", policy,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    words = shlex.split(done.err.splitlines()[-1].removeprefix("Next: "))
+    assert words[:2] == ["rshub", "compose"]
+    composed = rshub(*words[1 : words.index("--out")], "--out", tmp_path / "soup", *lab.as_user, "--json")
+    assert composed.code == 0, composed.err
+    assert composed.json["mapping"] == "payoff"
+    assert composed.json["coefficients"] == pytest.approx({"helpful": 2 / 3, "concise": 1 / 3})  # ranges 2 and 1
+    assert words[5:13] == [
+        "--mapping", "payoff", "--units", "raw", "--scores", str(scores), "--policy", str(policy),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("preference", "more", "code"),
     [
@@ -67,6 +96,16 @@ def test_every_refusal_has_its_exit_code(rshub, lab, preference, more, code):
 def test_a_term_with_a_sign_passes_the_parser(rshub, lab):
     found = resolve(rshub, lab, "-0.5*lab/helpful + 1.5*lab/concise", "--extrapolate", "--json").json
     assert found["coefficients"] == {"lab/helpful": -0.5, "lab/concise": 1.5}
+
+
+def test_a_value_with_a_sign_stays_with_its_option():
+    from rshub.cli.evaluate import evaluate
+
+    typed = ["./soup", "--reward", "-1*metric:length", "--prompts", "p.jsonl", "-0.5*a + 1.5*b", "--base", "o/b"]
+    context = evaluate.make_context("evaluate", typed, help_option_names=["-h", "--help"])
+    assert context.params["rewards"] == ("-1*metric:length",)
+    assert context.params["soups"] == ("./soup", "-0.5*a + 1.5*b")
+    assert (context.params["prompts"], context.params["base"]) == ("p.jsonl", "o/b")
 
 
 def test_resolving_needs_no_torch(process, lab):

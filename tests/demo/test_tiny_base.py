@@ -41,16 +41,15 @@ def test_a_trained_base_loads_anywhere_and_has_learned_something(tmp_path):
 @pytest.mark.parametrize("run", list(recipes.MIXTURES))
 def test_a_recipe_as_yaml_is_the_recipe_of_the_demo(run, fast):
     places = {"base": "ada/base@0123abc", "dataset": "ada/prompts:train"}
-    written = recipes.recipe_yaml(run, **places, fast=fast)
-    assert (
-        read_recipe(yaml.safe_load(written)).to_json()
-        == read_recipe(recipes.recipe(run, **places, fast=fast)).to_json()
-    )
+    for steps in (None, 2):
+        wanted = recipes.recipe(run, **places, fast=fast, steps=steps)
+        assert read_recipe(yaml.safe_load(recipes.recipe_yaml(wanted))).to_json() == read_recipe(wanted).to_json()
+        assert steps is None or wanted["steps"] == steps
 
 
 def test_the_written_recipe_is_read_by_the_strict_reader(tmp_path):
     path = tmp_path / "recipe.yaml"
-    path.write_text(recipes.recipe_yaml("morl", base="./my base", dataset='./a "b" \\ c.jsonl'))
+    path.write_text(recipes.recipe_yaml(recipes.recipe("morl", base="./my base", dataset='./a "b" \\ c.jsonl')))
     recipe = read_recipe(path)
     assert (recipe.base, recipe.dataset) == ("./my base", './a "b" \\ c.jsonl')
     assert recipe.mixture() == {"precision": 0.5, "recall": 0.5}

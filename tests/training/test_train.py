@@ -2,13 +2,16 @@
 
 import json
 import random
+import shutil
 import sys
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from rshub.demo.recipes import recipe as demo_recipe
 from rshub.demo.recipes import recipe_yaml
 from rshub.errors import IntegrityError, InvalidInput, MissingExtra, NotFound, OutputError, RshubError
 from rshub.localhub import LocalHub
@@ -144,7 +147,7 @@ def test_a_recipe_file_trains_from_a_hub_and_publishes_what_it_trained(restauran
         hub.create_repo("ada/prompts", repo_type="dataset")
         rows = {"data/train.jsonl": restaurant / "train.jsonl"}
         data = hub.commit("ada/prompts", rows, message="Prompts", repo_type="dataset").commit
-        text = recipe_yaml("morl", base="ada/base", dataset="ada/prompts:train", fast=True)
+        text = recipe_yaml(demo_recipe("morl", base="ada/base", dataset="ada/prompts:train", fast=True))
         (tmp_path / "recipe.yaml").write_text(text)
         done = train(
             tmp_path / "recipe.yaml",
@@ -201,6 +204,108 @@ def test_a_training_that_diverges_leaves_no_expert(recipe, tmp_path, steps, erro
     with pytest.raises(error, match=why):
         train(recipe, overrides={"learning_rate": "1e39", "steps": steps}, output=tmp_path / "expert")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_reward_that_is_watched_and_cannot_be_scored_is_null_in_the_log(recipe, tmp_path):
+    (tmp_path / "bare.jsonl").write_text('{"prompt": "luna pub =>"}\n' * 32)
+    wanted = {
+        **recipe,
+        "dataset": str(tmp_path / "bare.jsonl"),
+        "rewards": {"short": "-metric:length", "recall": "metric:rouge1.recall"},
+        "reward_weights": {"short": 1.0},
+        "steps": 2,
+    }
+    done = train(wanted, output=tmp_path / "expert")
+    assert [line["rewards"]["recall"] for line in done.log] == [None, None]
+    assert all(line["rewards"]["short"] < 0 for line in done.log)
+    for name in FILES[2:]:
+        text = (done.folder / name).read_text()
+        assert "NaN" not in text
+        assert "null" in text
+    assert any("recall" in line and "- -> -" in line for line in done.lines())
+
+
+@pytest.mark.parametrize("key", ["kl", "reward"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_reward_or_divergence_that_is_no_number_ends_the_training_and_is_in_the_log(recipe, tmp_path, key, value):
+    from rshub.training.recipe import read_recipe
+    from rshub.training.rloo import _lines, _Recorder
+
+    logs = {"reward": 0.5, "kl": 0.25, "rewards/recall/mean": 0.5, "grad_norm": float("nan")}
+    with (tmp_path / "log.jsonl").open("w") as out:
+        recorder = _Recorder(read_recipe(recipe), out, None)
+        recorder.on_log(None, SimpleNamespace(global_step=3), None, logs)
+        with pytest.raises(RshubError, match=f"diverged after step 4: its {key} is") as caught:
+            recorder.on_log(None, SimpleNamespace(global_step=4), None, {**logs, key: value})
+    assert "learning_rate" in caught.value.remedy
+    first, last = _lines(tmp_path / "log.jsonl")
+    assert (first["kl"], first["reward"], first["grad_norm"]) == (0.25, 0.5, None)
+    assert (last["step"], last[key]) == (4, None)
+    assert "NaN" not in (tmp_path / "log.jsonl").read_text()
+
+
+def test_pickled_weights_are_never_opened(restaurant, recipe, tmp_path):
+    import torch
+
+    from rshub.training.recipe import read_recipe
+    from rshub.training.rloo import train_rloo
+
+    base = shutil.copytree(restaurant / "base", tmp_path / "base")
+    weights = {name: torch.tensor(value) for name, value in load_file(base / "model.safetensors").items()}
+    torch.save(weights, base / "pytorch_model.bin")
+    (base / "model.safetensors").unlink()
+    (tmp_path / "out").mkdir()
+    with pytest.raises(OSError, match="safetensors"):
+        train_rloo(
+            read_recipe(recipe),
+            base=base,
+            rows=[{"prompt": "luna pub =>", "references": ["luna"]}] * 32,
+            output=tmp_path / "out",
+            log=tmp_path / "log.jsonl",
+        )
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.fixture
+def shop(restaurant, tmp_path):
+    """A hub with the base, and an expert for something else."""
+    from rshub.hub.client import Hub
+
+    with LocalHub(tmp_path / "hub") as served:
+        token = served.add_user("ada")
+        hub = Hub(served.endpoint, token)
+        hub.create_repo("ada/base")
+        hub.commit("ada/base", {path.name: path for path in (restaurant / "base").iterdir()}, message="A base")
+        yield served, token
+
+
+def test_a_target_that_cannot_take_the_expert_is_refused_before_anything_is_trained(recall, recipe, shop, tmp_path):
+    from rshub.experts.publish import publish
+
+    served, token = shop
+    access = {"endpoint": served.endpoint, "token": token}
+    publish(recall.folder, "ada/taken", reward="kindness", base="ada/base", **access)
+    refused = {"output": tmp_path / "expert", "on_log": lambda _: pytest.fail("trained")}
+    with pytest.raises(InvalidInput, match="an expert for kindness, not for recall"):
+        train(recipe, overrides={"base": "ada/base"}, push="ada/taken", **access, **refused)
+    with pytest.raises(InvalidInput, match="the base of a published expert is a repo"):
+        train(recipe, push="ada/new", **access, **refused)
+    with pytest.raises(InvalidInput, match="public already"):
+        train(recipe, overrides={"base": "ada/base"}, push="ada/base", private=True, **access, **refused)
+    assert not (tmp_path / "expert").exists()
+
+
+def test_an_expert_that_could_not_be_pushed_is_whole_and_says_where(recipe, shop, tmp_path):
+    served, _ = shop
+    reader = served.add_user("ben", role="read")
+    with pytest.raises(RshubError) as caught:
+        train(
+            recipe, overrides={"base": "ada/base", "steps": "1"}, output=tmp_path / "expert", push="ben/recall",
+            endpoint=served.endpoint, token=reader,
+        )  # fmt: skip
+    assert f"whole, in {tmp_path / 'expert'}" in caught.value.remedy
+    assert sorted(path.name for path in (tmp_path / "expert").iterdir()) == FILES
+    assert read_adapter(tmp_path / "expert").rank == 8
 
 
 def test_what_is_not_installed_is_named(recipe, tmp_path, monkeypatch):
