@@ -56,7 +56,7 @@ def front_matter(metadata: dict[str, Any]) -> str:
 
 def plain(text: object) -> str:
     """Make a publisher's words safe inside a card: one line, no markup that acts."""
-    line = " ".join(str(text).split())[:500]
+    line = "".join(letter for letter in " ".join(str(text).split())[:500] if letter.isprintable())
     return _MARKUP.sub(lambda mark: "\\" + mark[0], line)
 
 

@@ -56,6 +56,7 @@ class Discarded:
     commit: CommitSha
     code: str
     message: str
+    version: Version | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +114,7 @@ def find_experts(
     base: str | None = None,
     reward: str | None = None,
     author: str | None = None,
-    versions_each: int = 8,
+    versions_each: int = 64,
 ) -> Catalog:
     """Find the released experts that carry these tags.
 
@@ -145,12 +146,16 @@ def find_experts(
                 manifest = read_expert(hub, summary.repo_id, commit=commit)
             except (IntegrityError, NotFound) as fault:
                 discarded.append(
-                    Discarded(repo_id=summary.repo_id, commit=commit, code="manifest", message=fault.message)
+                    Discarded(
+                        repo_id=summary.repo_id, commit=commit, code="manifest", message=fault.message, version=version
+                    )
                 )
                 continue
             if reward is not None and manifest.reward.name != reward:
                 why = f"tagged reward:{reward}, but its manifest says {manifest.reward.name}"
-                discarded.append(Discarded(repo_id=summary.repo_id, commit=commit, code="reward", message=why))
+                discarded.append(
+                    Discarded(repo_id=summary.repo_id, commit=commit, code="reward", message=why, version=version)
+                )
                 continue
             entries.append(
                 CatalogEntry(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rshub.errors import InvalidInput, NotFound
+from rshub.errors import IntegrityError, InvalidInput, NotFound
 from rshub.experts.base_identity import BaseIdentity, identify_base, read_layout
 from rshub.experts.card import render_expert_card
 from rshub.experts.catalog import read_expert
@@ -82,7 +82,8 @@ def publish(
         spec: The reward as a string (``metric:rouge1.recall``); its digest is the reward's identity.
         direction: ``max`` or ``min``; the spec's own when it is known, else ``max``.
         base: ``owner/name[@revision]``; None takes what the adapter's config says.
-        init: ``base``, ``merged[:repo]`` or ``adapter:repo[@revision]``: where training started.
+        init: Where training started: ``base``; ``merged[:repo]``, a base that has something merged into it; or
+            ``adapter:repo[@revision]``, an adapter that was continued.
         license: The licence of the adapter, as the Hub spells it.
         from_file: An ``expert.yaml`` with what has no option; options win.
         version: ``X.Y.Z``; None takes 1.0.0, then the next minor version.
@@ -102,7 +103,12 @@ def publish(
         NotFound: Folder, base or repo are not there, or the token gives no access.
         HubError: The hub or the network failed.
     """
-    place = parse_repo(repo_id).repo_id
+    address = parse_repo(repo_id)
+    if address.revision is not None:
+        raise InvalidInput(
+            f"{repo_id}: a revision has no place here", where=repo_id, remedy="name the release with --version X.Y.Z"
+        )
+    place = address.repo_id
     source = Path(folder)
     adapter = read_adapter(source)
     draft = gather(
@@ -131,7 +137,7 @@ def publish(
         rank=adapter.rank,
         modules=tuple(sorted(adapter.modules)),
     )
-    manifest = _manifest(draft, identity, artefact, _init(draft, hub))
+    manifest = _manifest(draft, identity, artefact, _init(draft, hub), before=published_before(target, hub))
     card = render_expert_card(manifest, repo_id=place, tag=tag, task_type=adapter.config.get("task_type"))
     content: dict[str, bytes | Path] = {
         CARD: card.encode(),
@@ -156,6 +162,16 @@ def publish(
     return Published(
         repo=place, commit=done.commit, tag=tag, files=files, manifest=manifest, card=card, pr_url=done.pr_url
     )
+
+
+def published_before(target: RepoInfo | None, hub: Hub) -> ExpertManifest | None:
+    """Read what a repo holds already; a broken manifest is there to be replaced."""
+    if target is None or FILE_NAME not in target.files:
+        return None
+    try:
+        return read_expert(hub, target.repo_id, commit=target.commit)
+    except IntegrityError:
+        return None
 
 
 def _training_beside(folder: Path) -> Mapping[str, Any] | None:
@@ -192,18 +208,20 @@ def check_target(
             where=place,
             remedy="publish to a repo of its own: one expert, one reward, one repo",
         )
-    if FILE_NAME in found.files:
-        there = read_expert(hub, place, commit=found.commit).reward.name
-        if there != reward:
-            raise InvalidInput(
-                f"{place} holds an expert for {there}, not for {reward}",
-                where=place,
-                remedy="publish to a repo of its own: one expert, one reward, one repo",
-            )
+    there = published_before(found, hub)
+    if there is not None and there.reward.name != reward:
+        raise InvalidInput(
+            f"{place} holds an expert for {there.reward.name}, not for {reward}",
+            where=place,
+            remedy="publish to a repo of its own: one expert, one reward, one repo",
+        )
     return found
 
 
-def _manifest(draft: Draft, identity: BaseIdentity, artefact: Artefact, init: InitClaim) -> ExpertManifest:
+def _manifest(
+    draft: Draft, identity: BaseIdentity, artefact: Artefact, init: InitClaim, *, before: ExpertManifest | None
+) -> ExpertManifest:
+    """Put the manifest together; fields of an earlier one that we do not know are kept."""
     claimed = ExpertManifest(
         reward=draft.reward,
         base=BaseClaim(
@@ -218,6 +236,7 @@ def _manifest(draft: Draft, identity: BaseIdentity, artefact: Artefact, init: In
         training=draft.training,
         bounds=draft.bounds,
         licence=draft.licence,
+        unknown=before.unknown if before else {},
     )
     document = claimed.to_json() | {"scores": [dict(score) for score in draft.scores]}
     return ExpertManifest.from_json(document, source="the scores and claims", error=InvalidInput)

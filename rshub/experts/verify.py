@@ -16,7 +16,7 @@ from rshub.experts.compatibility import judge
 from rshub.experts.draft import look_up_spec
 from rshub.experts.manifest import FILE_NAME, ExpertManifest
 from rshub.hub.client import Hub
-from rshub.tensors.adapters import match_modules, read_adapter
+from rshub.tensors.adapters import CONFIG, WEIGHTS, match_modules, read_adapter
 from rshub.tensors.file_digest import file_digest
 
 
@@ -61,6 +61,9 @@ def check_files(folder: Path, expected: Mapping[str, str]) -> list[Check]:
 def check_expert(folder: Path, manifest: ExpertManifest, hub: Hub) -> list[Check]:
     """Check an expert that lies in a folder, against its manifest and its base."""
     checks = [Check(name=FILE_NAME, ok=True, detail=f"an expert for {manifest.reward.name}")]
+    unclaimed = sorted({CONFIG, WEIGHTS} - set(manifest.artefact.files))
+    if unclaimed:
+        checks.append(Check(name="claims", ok=False, detail=f"the manifest says nothing of {', '.join(unclaimed)}"))
     checks += check_files(folder, {name: claim.sha256 for name, claim in manifest.artefact.files.items()})
     checks.append(attempt("spec", lambda: _spec(manifest)))
     checks.append(attempt("weights", lambda: _weights(folder, manifest)))

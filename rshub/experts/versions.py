@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from rshub.errors import InvalidInput
 
+_NUMBER = r"(?:0|[1-9]\d{0,8})"
+_WORD = r"(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)"
 _PATTERN = re.compile(
-    r"v?(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(?:-([0-9A-Za-z.-]{1,64}))?(?:\+[0-9A-Za-z.-]{1,64})?"
+    rf"v?({_NUMBER})\.({_NUMBER})\.({_NUMBER})(?:-((?=.{{1,64}}$){_WORD}(?:\.{_WORD})*))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
 )
 
 

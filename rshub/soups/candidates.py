@@ -77,6 +77,7 @@ def find_candidates(
                 reward=reward,
                 place=found.repo_id,
                 commit=found.commit,
+                version=found.version,
                 reasons=(Reason(code=found.code, message=found.message),),
             )
             for found in catalog.discarded

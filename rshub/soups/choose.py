@@ -6,13 +6,14 @@ come.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from rshub.errors import Incompatible
 from rshub.experts.compatibility import Reason, in_short, lineage, rejects
-from rshub.experts.manifest import ExpertManifest
+from rshub.experts.manifest import ExpertManifest, Score
 from rshub.experts.versions import Version
 
 
@@ -95,7 +96,9 @@ def choose(offers: Mapping[str, Sequence[Candidate]], named: Sequence[Candidate]
 def _one_spec(reward: str, row: Sequence[Candidate]) -> None:
     newest = {c.place: c for c in sorted(row, key=_released)}
     specs = {
-        c.manifest.reward.spec_digest: f"{c.place} ({c.manifest.reward.spec})"
+        (c.manifest.reward.spec_digest, c.manifest.reward.direction): (
+            f"{c.place} ({c.manifest.reward.spec}, {c.manifest.reward.direction})"
+        )
         for _, c in sorted(newest.items(), reverse=True)
         if c.manifest and c.manifest.reward.spec_digest
     }
@@ -109,19 +112,28 @@ def _one_spec(reward: str, row: Sequence[Candidate]) -> None:
 
 
 def _ranked(row: Sequence[Candidate]) -> list[Candidate]:
-    """Sort best first: highest release, then own score where all are measured alike, then name."""
-    scores = {(c.place, c.commit): c.manifest.own_score if c.manifest else None for c in row}
-    alike = len({(s.prompts_digest, s.split) if s and s.prompts_digest else None for s in scores.values()}) == 1
-    comparable = alike and all(s is not None and s.prompts_digest for s in scores.values())
+    """Sort best first: highest release, then own score where those of that release were measured alike, then name."""
+    by_name = sorted(row, key=lambda c: (c.place, c.commit or ""))
+    ranked: list[Candidate] = []
+    for _, tied in itertools.groupby(sorted(by_name, key=_released, reverse=True), key=_released):
+        ranked += _by_own_score(list(tied))
+    return ranked
 
-    def worth(candidate: Candidate) -> float:
-        score = scores[candidate.place, candidate.commit]
-        if not comparable or score is None or candidate.manifest is None:
-            return 0.0
+
+def _by_own_score(tied: list[Candidate]) -> list[Candidate]:
+    """Sort by own score, best first, if every one was measured on the same prompts; else leave the order."""
+    scores = [candidate.manifest.own_score if candidate.manifest else None for candidate in tied]
+    protocols = {(score.prompts_digest, score.split) if score and score.prompts_digest else None for score in scores}
+    if len(protocols) != 1 or None in protocols:
+        return tied
+
+    def worth(pair: tuple[Candidate, Score | None]) -> float:
+        candidate, score = pair
+        assert score is not None
+        assert candidate.manifest is not None
         return score.value if candidate.manifest.reward.direction == "max" else -score.value
 
-    by_name = sorted(row, key=lambda c: (c.place, c.commit or ""))
-    return sorted(sorted(by_name, key=worth, reverse=True), key=_released, reverse=True)
+    return [candidate for candidate, _ in sorted(zip(tied, scores, strict=True), key=worth, reverse=True)]
 
 
 def _released(candidate: Candidate) -> tuple[Any, ...]:

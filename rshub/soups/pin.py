@@ -76,8 +76,9 @@ def _refuse_missing(missing: Sequence[str], there: Sequence[str], place: str) ->
 
 def _agree(pin: Pin, manifest: ExpertManifest) -> None:
     """Hold what the hub has against what the manifest says."""
-    for name, claim in manifest.artefact.files.items():
-        if name in pin.files and pin.files[name] != claim.sha256:
+    for name, found in pin.files.items():
+        claim = manifest.artefact.files.get(name)
+        if claim is None or claim.sha256 != found:
             raise IntegrityError(
                 f"{pin.place}/{name}: its sha256 is not the one in {FILE_NAME}",
                 where=f"{pin.place}/{name}",

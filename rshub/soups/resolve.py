@@ -226,7 +226,8 @@ def _serves(chosen: Mapping[str, Candidate]) -> dict[str, str]:
 def _payoff(chosen: Mapping[str, Candidate], serves: Mapping[str, str], measured: Scores | None) -> Payoff | None:
     """Take the payoff matrix from a scores file, else from what the chosen experts publish of themselves."""
     if measured is not None:
-        return Payoff.from_scores(measured, serves=serves)
+        by_place = {candidate.place: serves[label] for label, candidate in chosen.items()}
+        return Payoff.from_scores(measured, serves={**by_place, **serves})
     manifests = {serves[label]: c.manifest for label, c in chosen.items() if c.manifest and c.manifest.scores}
     if not manifests:
         return None

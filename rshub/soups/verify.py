@@ -19,7 +19,7 @@ from rshub.hub.client import Hub, RepoFile
 from rshub.soups.fetch import fetch_adapter
 from rshub.soups.lock import FILE_NAME as LOCK
 from rshub.soups.lock import Pin, SoupLock
-from rshub.tensors.adapters import read_adapter
+from rshub.tensors.adapters import CONFIG, WEIGHTS, read_adapter
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.tensor_file import PICKLES
 
@@ -85,7 +85,8 @@ def _repo(address: RepoAddress, hub: Hub) -> list[Check]:
         claimed = ExpertManifest.from_bytes(
             hub.read(info.repo_id, MANIFEST, commit=commit, max_bytes=2**22), source=f"{info.repo_id}/{MANIFEST}"
         )
-        names = [MANIFEST, *(name for name in claimed.artefact.files if name in info.files)]
+        wanted = {CONFIG, WEIGHTS, *claimed.artefact.files}
+        names = [MANIFEST, *sorted(name for name in wanted if name in info.files)]
         checks = check_expert(hub.download(info.repo_id, names, commit=commit), claimed, hub)
         tagged = f"reward:{claimed.reward.name}" in info.tags
         detail = "the card's tags agree" if tagged else f"the card lacks the tag reward:{claimed.reward.name}"

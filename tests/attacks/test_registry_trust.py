@@ -234,3 +234,16 @@ def test_a_publisher_who_changes_the_spec_does_not_block_the_reward(pair):
     pair.expert("ada/recall", "recall", spec="metric:rouge1.fmeasure", adapter=pair.tiny.adapter(seed=86))
     found = resolve("recall=1", base="lab/base", endpoint=pair.endpoint)
     assert found.to_json()["chosen"][0]["tag"] == "v1.1.0"
+
+
+def test_weights_of_which_the_manifest_says_nothing_are_not_used(pair):
+    done = pair.expert("ada/quiet", "quiet")
+    document = done.manifest.to_json()
+    del document["artefact"]["files"]["adapter_model.safetensors"]
+    other = pair.tiny.adapter(seed=91).folder / "adapter_model.safetensors"
+    files = {"expert.json": json.dumps(document).encode(), "adapter_model.safetensors": other}
+    made = pair.hub().commit("ada/quiet", files, message="quiet")
+    with pytest.raises(IntegrityError, match="sha256"):
+        resolve(f"ada/quiet@{made.commit}=1", base="lab/base", endpoint=pair.endpoint)
+    checked = verify(f"ada/quiet@{made.commit}", endpoint=pair.endpoint)
+    assert [check.name for check in checked.checks if check.ok is False] == ["claims"]

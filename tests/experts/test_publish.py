@@ -182,3 +182,19 @@ def test_what_a_training_left_beside_the_adapter_is_told(registry):
     assert registry.expert("ada/recall", "recall", adapter=adapter).manifest.training == {"method": "rloo", "seed": 3}
     told = registry.expert("ada/recall", "recall", adapter=adapter, training={"method": "by hand"})
     assert told.manifest.training == {"method": "by hand"}
+
+
+def test_a_later_release_keeps_what_a_newer_rshub_wrote_and_mends_what_is_broken(registry):
+    done = registry.expert("ada/recall", "recall")
+    document = done.manifest.to_json()
+    document["from_the_future"] = [1]
+    document["reward"]["colour"] = "blue"
+    registry.hub().commit("ada/recall", {"expert.json": json.dumps(document).encode()}, message="newer")
+    again = registry.expert("ada/recall", "recall").manifest.to_json()
+    assert (again["from_the_future"], again["reward"]["colour"]) == ([1], "blue")
+    registry.hub().commit("ada/recall", {"expert.json": b"{"}, message="broken")
+    assert registry.expert("ada/recall", "recall").tag == "v1.2.0"
+
+
+def test_a_revision_is_no_place_to_publish_to(registry):
+    refused(registry, InvalidInput, repo="ada/recall@v1")

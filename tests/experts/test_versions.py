@@ -14,7 +14,9 @@ def test_releases_are_sorted_as_semantic_versioning_says():
     assert [version.tag for version in released(shuffled)] == tags[::-1]
 
 
-@pytest.mark.parametrize("tag", ["1.0.0", "v1.0", "v01.0.0", "main", "v1.0.0.0", "vx", "v1.0.0 "])
+@pytest.mark.parametrize(
+    "tag", ["1.0.0", "v1.0", "v01.0.0", "main", "v1.0.0.0", "vx", "v1.0.0 ", "v1.0.0-a..b", "v1.0.0-01", "v1.0.0-"]
+)
 def test_other_tags_are_no_releases(tag):
     assert parse_tag(tag) is None
 

@@ -117,3 +117,18 @@ def test_a_release_is_ranked_by_its_own_score_not_by_another_release_s():
         offer("b/y", tag="v1.1.0", score=0.7),
     )
     assert pick(*rows)[0] == (("recall", "b/y", "v1.1.0"),)
+
+
+def test_only_those_of_the_highest_release_are_compared_by_score():
+    rows = (
+        offer("a/x", tag="v2.0.0", score=0.1),
+        offer("b/y", tag="v2.0.0", score=0.5),
+        offer("c/z", tag="v1.0.0", score=0.9, prompts=B),
+        offer("b/y", tag="v1.0.0"),
+    )
+    assert pick(*rows)[0] == (("recall", "b/y", "v2.0.0"),)
+
+
+def test_one_spec_in_two_directions_is_two_rewards():
+    with pytest.raises(Incompatible, match="different rewards"):
+        pick(offer("a/r"), offer("b/r", direction="min"))
