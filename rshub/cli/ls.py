@@ -21,15 +21,16 @@ def ls(
     *, base: str | None, reward: str | None, author: str | None, endpoint: str | None, token: str | None, output: Output
 ) -> None:
     """List the experts on the hub."""
-    entries = [
-        entry.to_json() for entry in rshub.ls(base=base, reward=reward, author=author, endpoint=endpoint, token=token)
-    ]
+    catalog = rshub.ls(base=base, reward=reward, author=author, endpoint=endpoint, token=token)
+    entries = [entry.to_json() for entry in catalog]
     heads = ("REPO", "REWARD", "BASE", "RELEASE", "OWN SCORE")
     output.show(
         entries,
         lines=lambda: table(heads, [_row(entry) for entry in entries]) if entries else (),
         brief=lambda: [entry["repo"] for entry in entries],
     )
+    for left_out in catalog.discarded:
+        output.talk(f"Left out {left_out.repo_id}: {left_out.message}")
     if not entries:
         output.talk("No expert fits; rshub publish adds one.")
 

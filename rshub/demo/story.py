@@ -39,6 +39,7 @@ from rshub.soups.resolve import Resolution, resolve
 from rshub.training.quiet import torch_on_one_thread
 from rshub.training.train import TrainResult, train
 
+GUEST = "guest"
 WORLD, CONTRIBUTORS = "world", ("ada", "ben")
 BASE, PROMPTS, SOUP = f"{WORLD}/restaurant-base", f"{WORLD}/restaurant-prompts", "ada/restaurant-soup"
 FIRST, SECOND = REWARDS
@@ -76,6 +77,7 @@ class Told:
     generations: Mapping[str, str]
     prompt: str
     fast: bool
+    guest: str
     program: Sequence[str] = ("rshub",)
 
     def to_json(self) -> dict[str, Any]:
@@ -105,13 +107,16 @@ class Told:
         return [*shown, "The hub is stopped. Go on with it:", *(f"  {command}" for command in self.next_commands())]
 
     def next_commands(self) -> list[str]:
-        """Give three commands that work on the hub that the story leaves behind."""
-        endpoint = "http://127.0.0.1:8321"
+        """Give three commands that work on the hub that the story leaves behind.
+
+        They name a token that may only read, so that one of another hub in the environment does no harm.
+        """
+        here = ["--endpoint", "http://127.0.0.1:8321", "--token", self.guest]
         wanted = f"{FIRST}=0.8, {SECOND}=0.2"
         typed: list[list[str]] = [
             ["hub", "serve", "--root", str(self.out / "hub"), "--port", "8321"],
-            ["ls", "--endpoint", endpoint],
-            ["compose", wanted, "--base", BASE, "--out", "./my-soup", "--endpoint", endpoint],
+            ["ls", *here],
+            ["compose", wanted, "--base", BASE, "--out", "./my-soup", *here],
         ]
         return [shlex.join([*self.program, *words]) for words in typed]
 
@@ -136,6 +141,7 @@ def run(
     server = LocalHub(out / "hub")
     with server:
         tokens = {name: server.add_user(name, orgs=[(WORLD, "write")]) for name in CONTRIBUTORS}
+        tokens[GUEST] = server.add_user(GUEST, role="read")
         say(f"1  hub       {server.endpoint}, for two contributors: {' and '.join(CONTRIBUTORS)}")
         hub = Hub(server.endpoint, tokens["ada"])
         stage = Stage(
@@ -178,7 +184,7 @@ def _acts(stage: Stage) -> Told:
     _publish_early_expert(stage, draft)
 
     lock = out / LOCK
-    found = resolve(PREFERENCE, base=BASE, lock=lock, endpoint=endpoint)
+    found = resolve(PREFERENCE, base=BASE, lock=lock, endpoint=endpoint, token=stage.tokens["ada"])
     stage.say(f"5  resolve   {PREFERENCE} on {BASE}: found by tags and manifests, pinned in {lock.name}")
     for why in found.lines()[1:]:
         stage.say(f"           {why}")
@@ -207,9 +213,11 @@ def _acts(stage: Stage) -> Told:
         prompt=asked,
         generations={f"lambda {share:g}": _answer(mixer, share, asked) for share in (0.0, 0.5, 1.0)},
         fast=stage.fast,
+        guest=stage.tokens[GUEST],
         program=stage.program,
     )
-    (out / "story.json").write_bytes(file_bytes(told.to_json()))
+    kept = {name: value for name, value in told.to_json().items() if name != "next"}  # which hold a token
+    (out / "story.json").write_bytes(file_bytes(kept))
     return told
 
 
@@ -243,7 +251,7 @@ def _prompts(stage: Stage) -> PromptSet:
         "test.jsonl": jsonl(corpus(stage.sizes.test_prompts, seed=1, references=4)),
     }
     stage.hub.commit(PROMPTS, files, message="Prompts with four references each", repo_type="dataset")
-    return read_prompts(f"{PROMPTS}:test", endpoint=stage.hub.endpoint)
+    return read_prompts(f"{PROMPTS}:test", endpoint=stage.hub.endpoint, token=stage.tokens["ada"])
 
 
 def _train(stage: Stage, name: str, base: str, *, output: str = "", steps: int | None = None) -> TrainResult:
@@ -259,6 +267,7 @@ def _train(stage: Stage, name: str, base: str, *, output: str = "", steps: int |
             wanted,
             output=stage.out / "experts" / output,
             endpoint=stage.hub.endpoint,
+            token=stage.tokens["ada"],
             progress=tell,
         )
     first, last = result.log[0]["rewards"], result.log[-1]["rewards"]
@@ -326,10 +335,10 @@ def _publish_early_expert(stage: Stage, draft: str) -> None:
 
 def _compose(stage: Stage, lock: Path) -> tuple[Soup, Agreement]:
     """Compose an adapter and a checkpoint, compare them in plain transformers and peft, rebuild from the lock."""
-    out, endpoint = stage.out, stage.hub.endpoint
-    adapter = compose(str(lock), out=out / "soup-adapter", format="adapter", endpoint=endpoint)
-    soup = compose(str(lock), out=out / "soup", endpoint=endpoint)
-    again = compose(str(soup.out / LOCK), out=out / "soup-again", endpoint=endpoint)
+    out, endpoint, token = stage.out, stage.hub.endpoint, stage.tokens["ada"]
+    adapter = compose(str(lock), out=out / "soup-adapter", format="adapter", endpoint=endpoint, token=token)
+    soup = compose(str(lock), out=out / "soup", endpoint=endpoint, token=token)
+    again = compose(str(soup.out / LOCK), out=out / "soup-again", endpoint=endpoint, token=token)
     if again.lock.outputs != soup.lock.outputs:
         raise IntegrityError("the soup came out with other bytes the second time", where=str(again.out))
     agreement = same_function(base=out / "base", checkpoint=soup.out, adapter=adapter.out)
