@@ -126,6 +126,7 @@ def test_the_mapping_that_was_given_is_left_alone():
         ({"rewards": {"init": "metric:length"}}, "rewards.init: a name is lower-case"),
         ({"reward_weights": {"precision": 1}}, "reward_weights.precision: no such key"),
         ({"reward_weights": {"recall": 0}}, "reward_weights: give a weight to one of recall"),
+        ({"reward_weights": {"recall": 1e308}}, "reward_weights.recall: 1e+308 is beyond 1e+09"),
         ({"reward_weights": {"recall": "one"}}, "reward_weights.recall: a number is expected"),
         ({"steps": 0}, "steps: 0 is outside 1"),
         ({"steps": 1.5}, "steps: a whole number is expected"),
