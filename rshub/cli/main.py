@@ -15,6 +15,7 @@ import click
 
 import rshub
 from rshub.cli.edge import run
+from rshub.cli.verb import HELP
 from rshub.formats.fields import nearest
 
 VERBS = (
@@ -82,7 +83,7 @@ class Verbs(click.Group):
 @click.group(
     cls=Verbs,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={**HELP, "max_content_width": 100},
 )
 @click.version_option(rshub.__version__, "--version", prog_name="rshub", message="%(prog)s %(version)s")
 @click.pass_context

@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+"""How help is asked for, of the program and of each verb."""
+
 
 class Verb(click.Command):
     """A command that shows how it is used before it lists its options.
@@ -16,7 +19,7 @@ class Verb(click.Command):
     """
 
     def __init__(self, *args: Any, examples: Sequence[str], **settings: Any) -> None:
-        super().__init__(*args, **settings)
+        super().__init__(*args, **{"context_settings": HELP, **settings})
         self.examples = tuple(examples)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -136,7 +136,7 @@ def test_off_a_terminal_no_bar_is_drawn(process, lab, option):
 
 
 def test_what_a_publisher_wrote_cannot_drive_the_terminal_of_a_reader(rshub, lab):
-    spec = "metric:\x1b]0;owned\x07\u202e"
+    spec = "judge:\x1b]0;owned\x07\u202e"
     assert publish(rshub, lab, lab.folder / "helpful", "ada/hostile", "--spec", spec, "-q").code == 0
     shown = rshub("info", "ada/hostile", *lab.as_user)
     assert "\\x1b]0;owned\\x07\\u202e" in shown.out

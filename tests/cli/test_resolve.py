@@ -102,7 +102,7 @@ def test_a_value_with_a_sign_stays_with_its_option():
     from rshub.cli.evaluate import evaluate
 
     typed = ["./soup", "--reward", "-1*metric:length", "--prompts", "p.jsonl", "-0.5*a + 1.5*b", "--base", "o/b"]
-    context = evaluate.make_context("evaluate", typed, help_option_names=["-h", "--help"])
+    context = evaluate.make_context("evaluate", typed)
     assert context.params["rewards"] == ("-1*metric:length",)
     assert context.params["soups"] == ("./soup", "-0.5*a + 1.5*b")
     assert (context.params["prompts"], context.params["base"]) == ("p.jsonl", "o/b")
