@@ -94,10 +94,10 @@ def _folder(folder: Path, base: str | None, hub: Hub) -> Target:
     kind = kind_of(claimed) if claimed is not None else "soup"
     if (folder / CONFIG).is_file():
         return _adapter(folder, base, hub, kind=kind, claimed=claimed, preference=said)
-    whole = pin_base(identify_base(_dotted(folder), hub))
+    whole = identify_base(_dotted(folder), hub)
     if lock is None and base is not None and identify_base(base, hub).files == whole.files:
         kind, claimed = "init", {}
-    return Target(base=whole, kind=kind, claimed=claimed, preference=said, label=folder.name)
+    return Target(base=pin_base(whole), kind=kind, claimed=claimed, preference=said, label=folder.name)
 
 
 def _adapter(
