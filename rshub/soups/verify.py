@@ -101,7 +101,7 @@ def _repo(address: RepoAddress, hub: Hub) -> list[Check]:
             return [local, *_outputs_on_hub(lock, info.files)]
         names = [LOCK, *(name for name in lock.outputs or {} if name in info.files)]
         return check_lock(lock, hub, beside=hub.download(info.repo_id, names, commit=commit))
-    if "adapter_config.json" in info.files:
+    if CONFIG in info.files:
         names = [
             name for name in info.files if name.startswith("adapter_") and name.endswith((".json", ".safetensors"))
         ]
@@ -128,7 +128,7 @@ def _folder(folder: Path, hub: Hub) -> list[Check]:
         return check_expert(folder, manifest, hub)
     if (folder / LOCK).is_file():
         return check_lock(SoupLock.load(folder / LOCK), hub, beside=folder)
-    if (folder / "adapter_config.json").is_file():
+    if (folder / CONFIG).is_file():
         return [_plain_adapter(folder)]
     if not any(path.suffix in {".safetensors", *PICKLES} for path in folder.iterdir()):
         raise NotFound(f"{folder}: nothing in it can be checked", where=str(folder), remedy="name a soup or an expert")
