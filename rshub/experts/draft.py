@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from rshub.errors import InvalidInput, NotFound
-from rshub.experts.manifest import DIRECTIONS, INIT_KINDS, RESERVED, REWARD_NAME, Bounds, RewardClaim
+from rshub.experts.manifest import DIRECTIONS, INIT_KINDS, RESERVED, Bounds, RewardClaim
 from rshub.formats.address import RepoAddress, is_folder, parse_repo
 from rshub.formats.canonical import digest
 from rshub.formats.fields import Fields
+from rshub.formats.names import REWARD_NAME
 from rshub.formats.strict_yaml import load_yaml
 from rshub.rewards.spec import reward_from_spec
 from rshub.types import Digest, RewardName

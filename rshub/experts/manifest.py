@@ -6,7 +6,6 @@ kept and written back, so that an older rshub never damages what a newer one wro
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,13 +14,13 @@ from rshub.errors import IntegrityError, InvalidInput, RshubError
 from rshub.formats.address import parse_repo
 from rshub.formats.canonical import file_bytes, load_json
 from rshub.formats.fields import COMMIT, SHA256, Fields, is_file_name
+from rshub.formats.names import REWARD_NAME
 from rshub.types import CommitSha, Digest, RepoId, RewardName
 
 FILE_NAME = "expert.json"
 SCHEMA = "rshub.expert/1"
 MAX_BYTES = 4 * 1024 * 1024
 
-REWARD_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 RESERVED = "init"
 DIRECTIONS = ("max", "min")
 INIT_KINDS = ("base", "adapter", "merged")
