@@ -4,7 +4,7 @@
 Each compose is a fresh process, imports included. Ratios mean something only within one run on a quiet machine; every
 output is removed and the machine left to settle before the next.
 
-    scripts/bench/compose.py --gigabytes 2 --rounds 5 --folder /tmp/bench
+    scripts/bench/compose.py --gigabytes 2 --rounds 5 --folder ./bench
 """
 
 from __future__ import annotations
