@@ -1,6 +1,7 @@
 """Laws of the preference string: it reads back what it writes, and no text does anything but parse or be refused."""
 
 import math
+from fractions import Fraction
 
 import pytest
 from hypothesis import example, given
@@ -53,10 +54,10 @@ def test_a_ratio_sums_to_one_and_reads_back_without_extrapolation(values):
         return
     assert math.isclose(preference.total, 1.0, abs_tol=1e-12)
     assert Preference.parse(str(preference)) == preference
-    whole = math.fsum(value / 2**20 for value in values.values())
+    whole = sum(Fraction(value) for value in values.values())
     for name, share in preference.values.items():
         if name != "init" or preference.terms:
-            assert math.isclose(share, values[name] / 2**20 / whole, rel_tol=1e-9, abs_tol=1e-300)
+            assert math.isclose(share, Fraction(values[name]) / whole, rel_tol=1e-9, abs_tol=1e-300)
 
 
 @given(st.dictionaries(rewards.filter(lambda name: name != "init"), st.floats(0.01, 1), min_size=1, max_size=6))
