@@ -7,6 +7,7 @@ import socket
 import tempfile
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.tiny_models", "tests.registry"]
 
@@ -25,6 +26,11 @@ os.environ["OMP_NUM_THREADS"] = "1"  # tiny models: handing work to a second thr
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
     os.environ.pop(name, None)
+
+
+if not os.environ.get("CI"):  # where it is set, hypothesis is steady by itself
+    settings.register_profile("busy machine", deadline=None)
+    settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session", autouse=True)
