@@ -14,6 +14,7 @@ from typing import Any
 from rshub.errors import InvalidInput, NotFound
 from rshub.evaluation.points import kind_of
 from rshub.experts.base_identity import identify_base
+from rshub.experts.publish import TRAINING
 from rshub.formats.address import is_folder
 from rshub.formats.canonical import load_json
 from rshub.hub.client import Hub
@@ -26,8 +27,6 @@ from rshub.soups.lock import Pin, SoupLock
 from rshub.soups.pin import pin_base
 from rshub.soups.resolve import resolve
 from rshub.tensors.adapters import CONFIG
-
-TRAINING = "training.json"
 
 
 @dataclass(frozen=True, kw_only=True)

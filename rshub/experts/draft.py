@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from rshub.errors import InvalidInput, NotFound
-from rshub.experts.manifest import DIRECTIONS, INIT_KINDS, RESERVED, Bounds, RewardClaim
+from rshub.experts.manifest import DIRECTIONS, INIT_KINDS, Bounds, RewardClaim
 from rshub.formats.address import RepoAddress, is_folder, parse_repo
 from rshub.formats.canonical import digest
 from rshub.formats.fields import Fields
 from rshub.formats.names import REWARD_NAME
 from rshub.formats.strict_yaml import load_yaml
+from rshub.preferences.preference import INIT
 from rshub.rewards.spec import reward_from_spec
 from rshub.types import Digest, RewardName
 
@@ -82,7 +83,7 @@ def _reward(name: str | None, spec: str | None, direction: str | None, descripti
         raise InvalidInput(
             "no reward was named", where="--reward", remedy="say which reward it was trained for: --reward NAME"
         )
-    if not REWARD_NAME.fullmatch(name) or name == RESERVED:
+    if not REWARD_NAME.fullmatch(name) or name == INIT:
         raise InvalidInput(
             f"{name!r} is no name for a reward",
             where="--reward",

@@ -15,13 +15,13 @@ from rshub.formats.address import parse_repo
 from rshub.formats.canonical import file_bytes, load_json
 from rshub.formats.fields import COMMIT, SHA256, Fields, is_file_name
 from rshub.formats.names import REWARD_NAME
+from rshub.preferences.preference import INIT
 from rshub.types import CommitSha, Digest, RepoId, RewardName
 
 FILE_NAME = "expert.json"
 SCHEMA = "rshub.expert/1"
 MAX_BYTES = 4 * 1024 * 1024
 
-RESERVED = "init"
 DIRECTIONS = ("max", "min")
 INIT_KINDS = ("base", "adapter", "merged")
 
@@ -262,8 +262,8 @@ def _bounds(fields: Fields) -> Bounds:
 
 def _reward_name(fields: Fields, key: str) -> RewardName:
     name = fields.text(key, pattern=REWARD_NAME)
-    if name == RESERVED:
-        fields.fault(key, f"{RESERVED!r} names the start of the experts, not a reward")
+    if name == INIT:
+        fields.fault(key, f"{INIT!r} names the start of the experts, not a reward")
     return RewardName(name)
 
 

@@ -19,6 +19,7 @@ from rshub.errors import InvalidInput, NotFound
 from rshub.formats.fields import Fields
 from rshub.formats.names import REWARD_NAME
 from rshub.formats.strict_yaml import MAX_BYTES, load_yaml
+from rshub.preferences.preference import INIT
 from rshub.rewards.spec import Reward, reward_from_spec
 
 LARGEST_WEIGHT = 1e9
@@ -192,7 +193,7 @@ def _rewards(fields: Fields) -> dict[str, Reward]:
     for name, spec in fields.mapping(
         "rewards", lambda item: isinstance(item, str), "a reward like metric:length"
     ).items():
-        if not REWARD_NAME.fullmatch(name) or name == "init":
+        if not REWARD_NAME.fullmatch(name) or name == INIT:
             fields.fault(f"rewards.{name}", "a name is lower-case letters, digits, '.', '_' and '-', and not 'init'")
         elif isinstance(spec, str):
             try:

@@ -20,7 +20,7 @@ from rshub import __version__
 from rshub.errors import InvalidInput, MissingExtra, RshubError
 from rshub.evaluation.prompts import PromptSet, read_prompts
 from rshub.experts.base_identity import BaseIdentity, identify_base
-from rshub.experts.publish import Published, check_target, publish
+from rshub.experts.publish import TRAINING, Published, check_target, publish
 from rshub.formats.address import parse_repo
 from rshub.formats.canonical import file_bytes, load_json
 from rshub.hub.client import Hub
@@ -32,7 +32,6 @@ from rshub.tensors.writer import fresh_folder
 from rshub.training.recipe import Recipe, read_recipe
 from rshub.training.run_folder import CHECKPOINTS, run_folder
 
-SUMMARY = "training.json"
 LOG = "training_log.jsonl"
 
 TOOLS = ("trl", "transformers", "peft", "torch")
@@ -149,7 +148,7 @@ def train(
         shutil.copyfile(run / "adapter" / WEIGHTS, staging / WEIGHTS)
         read_adapter(staging, label=str(folder)).check_finite()
         shutil.copyfile(run / LOG, staging / LOG)
-        (staging / SUMMARY).write_bytes(file_bytes(training))
+        (staging / TRAINING).write_bytes(file_bytes(training))
     published = None
     if push is not None:
         try:
