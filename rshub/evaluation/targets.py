@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rshub.deltas.adapters import CONFIG
 from rshub.errors import InvalidInput, NotFound
 from rshub.evaluation.points import kind_of
 from rshub.experts.base_identity import identify_base
@@ -26,7 +27,6 @@ from rshub.soups.lock import FILE_NAME as LOCK
 from rshub.soups.lock import Pin, SoupLock
 from rshub.soups.pin import pin_base
 from rshub.soups.resolve import resolve
-from rshub.tensors.adapters import CONFIG
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rshub.deltas.adapters import CONFIG, WEIGHTS, read_adapter
 from rshub.errors import IntegrityError, InvalidInput, NotFound
 from rshub.experts.base_identity import BaseIdentity, identify_base, read_layout
 from rshub.experts.card import render_expert_card
@@ -21,7 +22,6 @@ from rshub.experts.versions import tag_for
 from rshub.formats.address import parse_repo
 from rshub.formats.canonical import file_bytes, load_json, sha256
 from rshub.hub.client import Hub, RepoInfo
-from rshub.tensors.adapters import CONFIG, WEIGHTS, match_modules, read_adapter
 from rshub.tensors.file_digest import file_digest
 
 CARD = "README.md"
@@ -126,7 +126,7 @@ def publish(
     )
     hub = Hub(endpoint, token)
     identity = identify_base(str(draft.base), hub)
-    match_modules(adapter, read_layout(identity, hub))
+    adapter.place(read_layout(identity, hub))
     adapter.check_finite()
 
     target = check_target(place, draft.reward.name, hub, private=private, create_pr=create_pr)

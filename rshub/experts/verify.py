@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rshub.deltas.adapters import CONFIG, WEIGHTS, read_adapter
 from rshub.errors import HubError, NotFound, RshubError
 from rshub.experts.base_identity import BaseIdentity, identify_base, read_layout
 from rshub.experts.compatibility import judge
 from rshub.experts.draft import look_up_spec
 from rshub.experts.manifest import FILE_NAME, ExpertManifest
 from rshub.hub.client import Hub
-from rshub.tensors.adapters import CONFIG, WEIGHTS, match_modules, read_adapter
 from rshub.tensors.file_digest import file_digest
 
 
@@ -108,5 +108,5 @@ def _weights(folder: Path, manifest: ExpertManifest) -> str:
 
 
 def _fit(folder: Path, base: BaseIdentity, hub: Hub) -> str:
-    matched = match_modules(read_adapter(folder), read_layout(base, hub))
-    return f"every tensor has its place in {base} ({len(matched)} modules)"
+    placed = read_adapter(folder).place(read_layout(base, hub))
+    return f"every tensor has its place in {base} ({len(placed)} modules)"

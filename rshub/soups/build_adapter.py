@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
+from rshub.deltas.adapters import CONFIG, PREFIX, WEIGHTS
+from rshub.deltas.matching import BODIES, WEIGHT
 from rshub.errors import Incompatible
 from rshub.formats.canonical import file_bytes, sha256
 from rshub.formats.header import render_header
 from rshub.soups.honesty import tidy
 from rshub.soups.ingredients import Touched
 from rshub.soups.plan import ComposePlan
-from rshub.tensors.adapters import CONFIG, PREFIX, WEIGHTS
 from rshub.tensors.checkpoint import Checkpoint
-from rshub.tensors.delta import Factors, truncated
 from rshub.tensors.dtypes import Array
-from rshub.tensors.matching import BODIES, WEIGHT
+from rshub.tensors.factors import Factors, truncated
 from rshub.types import Digest
 
 TASKS = ("CAUSAL_LM", "SEQ_2_SEQ_LM", "SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION")
@@ -126,7 +126,8 @@ def _blocks(plan: ComposePlan, rank: int, header: bytes, energy: dict[str, tuple
     """Give the bytes of the weights in order, noting the energy that each module loses and has."""
     yield header
     for one in plan.touched:
-        change = plan.change(one)
+        change = plan.change(one).factors
+        assert change is not None
         if plan.rank is not None:
             change, lost, whole = truncated(change, plan.rank)
             energy[one.module] = (lost, whole)
@@ -190,5 +191,5 @@ def _config(plan: ComposePlan, rank: int, base_model: str, base_revision: str | 
 
 def _task(plan: ComposePlan) -> str | None:
     """Give the task that all experts name, or null."""
-    named = [ingredient.adapter.config.get("task_type") for ingredient in plan.ingredients]
+    named = [ingredient.expert.config.get("task_type") for ingredient in plan.ingredients]
     return next((task for task in TASKS if all(name == task for name in named)), None)

@@ -1,8 +1,9 @@
 """What a soup really did to the base: figures that go into every report, and results that are refused.
 
-Norms, shares and cosines come from the factors, without dense products. What rounding kept is measured while writing:
-on all changed elements of a small soup, on a seeded sample of a large one. An expert that changes nothing, and a change
-of which nothing is left after rounding, are errors; experts that cancel and rounding that costs much are warnings.
+Norms, shares and cosines come from the factors, without dense products; what is no factor is measured on all changed
+elements of a small soup, on a seeded sample of a large one. So is what rounding kept, while writing. An expert that
+changes nothing, and a change of which nothing is left after rounding, are errors; experts that cancel and rounding that
+costs much are warnings.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ import numpy as np
 
 from rshub.errors import Incompatible
 from rshub.soups.ingredients import Touched
-from rshub.soups.methods import mix_deltas
+from rshub.soups.methods import Share, mix_deltas
 from rshub.soups.plan import ComposePlan
 from rshub.tensors.blas import one_thread
-from rshub.tensors.delta import inner_products
-from rshub.tensors.dtypes import Array
+from rshub.tensors.changes import Change, LowRankPart
+from rshub.tensors.dtypes import Array, working
+from rshub.tensors.factors import inner_products
 from rshub.tensors.kernels import Sample
+from rshub.tensors.stored import StoredTensor
+from rshub.tensors.tiles import Scratch
 from rshub.tensors.windows import MAX_WORKERS
 from rshub.types import TensorName
 
@@ -54,45 +58,102 @@ class Survey:
         return math.sqrt(max(0.0, float(self.inner[ingredient, ingredient])))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What one tensor adds to the survey: inner products of all ingredients, |D|^2, |D - the exact mixture|^2."""
+
+    inner: Array
+    norm: float
+    gap: float
+
+
 def survey(plan: ComposePlan) -> Survey:
-    """Read every factor once and take all norms and inner products.
+    """Take all norms and inner products: from the factors where there are only factors, else from the sample.
 
     Raises:
         IntegrityError: When a factor holds NaN or an infinity.
         Incompatible: When an expert with a coefficient changes nothing.
     """
-    count = len(plan.ingredients)
-    coefficients = _coefficients(plan)
-
-    def look(touched: Touched) -> tuple[Array, float, float]:
-        shares = plan.shares(touched)
-        at = np.array([part.ingredient for part in touched.contributions])
-        scales = np.array([share.scale for share in shares])
-        inner = np.zeros((count, count))
-        inner[np.ix_(at, at)] = inner_products([share.factors for share in shares]) * np.outer(scales, scales)
-        if plan.method.exact:
-            return inner, 0.0, 0.0
-        pair = inner_products([plan.method.mix(shares), mix_deltas(shares)])
-        return inner, float(pair[0, 0]), float(pair[0, 0] - 2 * pair[0, 1] + pair[1, 1])
-
+    sampled = sample_ranges(plan)
     with one_thread(), ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool:
-        looks = list(pool.map(look, plan.touched))
-    inner = sum((look[0] for look in looks), start=np.zeros((count, count)))
-    squared = float(coefficients @ inner @ coefficients)
-    gap = None
-    if not plan.method.exact:
-        squared = math.fsum(look[1] for look in looks)
-        gap = math.sqrt(max(0.0, math.fsum(look[2] for look in looks)))
-    found = Survey(inner=inner, norm=math.sqrt(max(0.0, squared)), gap=gap)
+        looks = list(pool.map(lambda touched: _look(plan, touched, sampled[touched.tensor]), plan.touched))
+    count = len(plan.ingredients)
+    inner = sum((look.inner for look in looks), start=np.zeros((count, count)))
+    squared, gap = math.fsum(look.norm for look in looks), math.fsum(look.gap for look in looks)
+    found = Survey(
+        inner=inner,
+        norm=math.sqrt(max(0.0, squared)),
+        gap=None if plan.method.exact else math.sqrt(max(0.0, gap)),
+    )
     for number, ingredient in enumerate(plan.ingredients):
-        if not found.norm_of(number):
-            label = ingredient.adapter.label
+        if not found.norm_of(number) and _changes_nothing(plan, number):
+            label = ingredient.expert.label
             raise Incompatible(
                 f"{label} has the coefficient {ingredient.coefficient!r}, but its delta is exactly zero",
                 where=label,
                 remedy="leave it out, or publish it again after training",
             )
     return found
+
+
+def _look(plan: ComposePlan, touched: Touched, sampled: range) -> Look:
+    stored = plan.stored(touched)
+    shares = plan.shares(touched, stored)
+    at = np.array([part.ingredient for part in touched.contributions])
+    coefficients = np.array([share.coefficient for share in shares])
+    low_rank = [share.part for share in shares if isinstance(share.part, LowRankPart)]
+    change = None if plan.method.exact else plan.method.mix(shares, stored)
+    if len(low_rank) == len(shares) and (change is None or change.factors):
+        scales = np.array([part.scale for part in low_rank])
+        gram = inner_products([part.factors for part in low_rank]) * np.outer(scales, scales)
+        squared, gap = float(coefficients @ gram @ coefficients), 0.0
+        if change is not None and change.factors:
+            exact = mix_deltas(shares, stored).factors
+            assert exact is not None
+            pair = inner_products([change.factors, exact])
+            squared, gap = float(pair[0, 0]), float(pair[0, 0] - 2 * pair[0, 1] + pair[1, 1])
+    else:
+        assert stored is not None
+        gram, squared, gap = _measured(shares, change, stored, sampled)
+    inner = np.zeros((len(plan.ingredients),) * 2)
+    inner[np.ix_(at, at)] = gram
+    return Look(inner=inner, norm=squared, gap=gap)
+
+
+def _measured(
+    shares: Sequence[Share], change: Change | None, stored: StoredTensor, sampled: range
+) -> tuple[Array, float, float]:
+    """Take inner products, |D|^2 and the squared gap over a range of elements, scaled up to the whole tensor."""
+    coefficients = np.array([share.coefficient for share in shares])
+    gram = np.zeros((len(shares), len(shares)))
+    squared = gap = 0.0
+    scratch = Scratch()
+    for tile, values in stored.walk(working(stored.dtype), scratch, sampled.start, sampled.stop):
+        deltas = np.stack([share.part.delta(tile, values, scratch).astype(np.float64) for share in shares])
+        gram += deltas @ deltas.T
+        exact = coefficients @ deltas
+        wanted = exact if change is None else change.wanted(tile, values, scratch).astype(np.float64)
+        squared += float(wanted @ wanted)
+        gap += float((wanted - exact) @ (wanted - exact))
+    share_of_all = stored.grid.size / max(1, len(sampled))
+    return gram * share_of_all, squared * share_of_all, gap * share_of_all
+
+
+def _changes_nothing(plan: ComposePlan, ingredient: int) -> bool:
+    """Look at every element of an expert whose sample is zero."""
+    scratch = Scratch()
+    for touched in plan.touched:
+        if touched.low_rank is not None:
+            continue
+        stored = plan.stored(touched)
+        assert stored is not None
+        for part, share in zip(touched.contributions, plan.shares(touched, stored), strict=True):
+            if part.ingredient == ingredient and any(
+                share.part.delta(tile, values, scratch).any()
+                for tile, values in stored.walk(working(stored.dtype), scratch)
+            ):
+                return False
+    return True
 
 
 def sample_ranges(plan: ComposePlan) -> Mapping[TensorName, range]:
@@ -165,7 +226,7 @@ def figures(plan: ComposePlan, found: Survey) -> dict[str, Any]:
     experts = []
     for number, term in enumerate(plan.terms):
         known = number in place
-        modules = plan.ingredients[place[number]].adapter.modules if known else {}
+        modules = plan.ingredients[place[number]].expert.modules if known else ()
         experts.append(
             {
                 "label": term.label,
@@ -174,7 +235,7 @@ def figures(plan: ComposePlan, found: Survey) -> dict[str, Any]:
                 "share": tidy(abs(term.coefficient) * norms[number] / whole) if known else 0.0,
                 "coverage": tidy(len(modules) / len(plan.touched)) if known else None,
                 "modules": len(modules) if known else None,
-                "rank": plan.ingredients[place[number]].adapter.rank if known else None,
+                "rank": plan.ingredients[place[number]].expert.rank if known else None,
             }
         )
     report: dict[str, Any] = {

@@ -7,15 +7,15 @@ coefficient is split never change the result.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rshub.deltas.delta import Kind, Layout, LowRank
+from rshub.deltas.expert_tensors import ExpertTensors, read_expert
+from rshub.deltas.matching import Placement
 from rshub.errors import Incompatible
-from rshub.tensors.adapters import Adapter, match_modules, read_adapter
 from rshub.tensors.checkpoint import Checkpoint, Placed
-from rshub.tensors.delta import Kind, Layout, LowRank
-from rshub.tensors.matching import Match
 from rshub.types import TensorName
 
 
@@ -32,10 +32,10 @@ class Term:
 class Ingredient:
     """Experts of equal content as one, with the sum of their coefficients."""
 
-    adapter: Adapter
+    expert: ExpertTensors
     coefficient: float
     terms: tuple[int, ...]
-    matches: Mapping[str, Match] = field(repr=False)
+    placements: tuple[Placement, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,24 +43,44 @@ class Contribution:
     """What one ingredient brings to one tensor."""
 
     ingredient: int
-    module: LowRank
+    placement: Placement
 
 
 @dataclass(frozen=True, kw_only=True)
 class Touched:
-    """A tensor of the base that changes; ``module`` is its name in the model, ``rank`` the rank of the change."""
+    """A tensor of the output that changes; ``module`` is its path in the model, ``placed`` is where theta_0 lies."""
 
     tensor: TensorName
     module: str
     placed: Placed
-    kind: Kind
-    layout: Layout
     contributions: tuple[Contribution, ...]
 
     @property
+    def low_rank(self) -> tuple[LowRank, ...] | None:
+        """The deltas, when all of them are plain factors."""
+        return self._factors if len(self._factors) == len(self.contributions) else None
+
+    @property
+    def _factors(self) -> tuple[LowRank, ...]:
+        deltas = (part.placement.delta for part in self.contributions)
+        return tuple(delta for delta in deltas if isinstance(delta, LowRank))
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of layer: as the factors say; without factors, as the shape says."""
+        shape: Kind = "conv" if len(self.placed.shape) > 2 else "linear"
+        return next((delta.kind for delta in self._factors), shape)
+
+    @property
+    def layout(self) -> Layout:
+        """How factors of this change lie in the stored tensor."""
+        factors = (part.placement for part in self.contributions if isinstance(part.placement.delta, LowRank))
+        return next((placement.layout for placement in factors), "plain")
+
+    @property
     def rows(self) -> int:
-        """The first dimension of the stored tensor."""
-        return self.placed.shape[0]
+        """The first dimension of the stored tensor; one for a single number."""
+        return self.placed.shape[0] if self.placed.shape else 1
 
     @property
     def columns(self) -> int:
@@ -70,18 +90,18 @@ class Touched:
 
 def gather(terms: Sequence[Term], base: Checkpoint) -> tuple[tuple[Ingredient, ...], tuple[str, ...]]:
     """Read the experts, put those of equal content together, and sort them by content."""
-    groups: dict[str, tuple[Adapter, list[int]]] = {}
+    groups: dict[str, tuple[ExpertTensors, list[int]]] = {}
     for number, term in enumerate(terms):
         if term.coefficient:
-            adapter = read_adapter(term.folder, label=term.label)
-            groups.setdefault(adapter.content_key, (adapter, []))[1].append(number)
+            expert = read_expert(term.folder, label=term.label)
+            groups.setdefault(expert.content_key, (expert, []))[1].append(number)
     found: list[Ingredient] = []
     warnings: list[str] = []
-    for _, (adapter, numbers) in sorted(groups.items()):
-        matches = match_modules(adapter, base)
+    for _, (expert, numbers) in sorted(groups.items()):
+        placements = expert.place(base)
         total = math.fsum(terms[number].coefficient for number in numbers)
         if total:
-            found.append(Ingredient(adapter=adapter, coefficient=total, terms=tuple(numbers), matches=matches))
+            found.append(Ingredient(expert=expert, coefficient=total, terms=tuple(numbers), placements=placements))
         else:
             names = ", ".join(terms[number].label for number in numbers)
             warnings.append(f"{names} are the same expert and cancel exactly")
@@ -92,40 +112,46 @@ def refuse_two_namings(ingredients: Sequence[Ingredient]) -> None:
     """Refuse experts that were trained on model classes with other module paths: no adapter fits both."""
     first: tuple[str, str] | None = None
     for ingredient in ingredients:
-        shift = max((match.shift for match in ingredient.matches.values()), default="")
+        shift = max((placement.shift for placement in ingredient.placements), default="")
         if first is not None and shift != first[0]:
             raise Incompatible(
-                f"{first[1]} and {ingredient.adapter.label} name the base's tensors differently, "
+                f"{first[1]} and {ingredient.expert.label} name the base's tensors differently, "
                 "so that no adapter fits both",
-                where=ingredient.adapter.label,
+                where=ingredient.expert.label,
                 remedy="write a checkpoint, or mix experts that were trained on the same model class",
             )
-        first = first or (shift, ingredient.adapter.label)
+        first = first or (shift, ingredient.expert.label)
 
 
 def touched_tensors(ingredients: Sequence[Ingredient]) -> tuple[Touched, ...]:
     """Gather the tensors that change, in the order of their names."""
-    tensors: dict[TensorName, tuple[Match, list[Contribution]]] = {}
+    tensors: dict[TensorName, list[Contribution]] = {}
     for number, ingredient in enumerate(ingredients):
-        for name, match in ingredient.matches.items():
-            module = ingredient.adapter.modules[name]
-            first, parts = tensors.setdefault(match.tensor, (match, []))
-            if first.layout != match.layout or (parts and parts[0].module.kind != module.kind):
-                raise Incompatible(
-                    f"{ingredient.adapter.label}: the tensor {module.a_name} treats {match.tensor} as another kind of "
-                    f"layer than {parts[0].module.label} does",
-                    where=module.a_name,
-                    remedy="mix experts that were trained on the same model class",
-                )
-            parts.append(Contribution(ingredient=number, module=module))
+        for placement in ingredient.placements:
+            parts = tensors.setdefault(placement.tensor, [])
+            _refuse_other_layer(placement, [part.placement for part in parts])
+            parts.append(Contribution(ingredient=number, placement=placement))
     return tuple(
         Touched(
             tensor=name,
-            module=match.module,
-            placed=match.placed,
-            kind=parts[0].module.kind,
-            layout=match.layout,
+            module=parts[0].placement.module,
+            placed=parts[0].placement.placed,
             contributions=tuple(parts),
         )
-        for name, (match, parts) in sorted(tensors.items())
+        for name, parts in sorted(tensors.items())
     )
+
+
+def _refuse_other_layer(placement: Placement, others: Sequence[Placement]) -> None:
+    """Refuse factors that take a tensor for another kind of layer than those of another expert do."""
+    delta = placement.delta
+    for other in others:
+        if not isinstance(delta, LowRank) or not isinstance(other.delta, LowRank):
+            continue
+        if (delta.kind, placement.layout) != (other.delta.kind, other.layout):
+            raise Incompatible(
+                f"{delta.label}: the tensor {delta.first_name} treats {placement.tensor} as another kind of "
+                f"layer than {other.delta.label} does",
+                where=delta.first_name,
+                remedy="mix experts that were trained on the same model class",
+            )

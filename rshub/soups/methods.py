@@ -13,20 +13,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rshub.deltas.adapters import Adapter
+from rshub.deltas.expert_tensors import ExpertTensors
 from rshub.errors import Incompatible, InvalidInput
 from rshub.formats.fields import nearest
 from rshub.preferences.preference import SUM_TOLERANCE
-from rshub.tensors.adapters import Adapter
-from rshub.tensors.delta import Factors, stack, weighted
+from rshub.tensors.changes import Change, Linear, LowRankPart, Part
+from rshub.tensors.factors import Factors, weighted
+from rshub.tensors.stored import StoredTensor
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """What one expert brings to one tensor: its coefficient, its scale, and its unscaled factors."""
+    """What one expert brings to one tensor: its coefficient and its delta, opened."""
 
     coefficient: float
-    scale: float
-    factors: Factors
+    part: Part
+
+
+Mix = Callable[[Sequence[Share], StoredTensor | None], Change]
+"""Mixes the shares of one tensor; the stored tensor is None when only headers of the base are at hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,22 +41,25 @@ class Method:
 
     name: str
     source: str
-    mix: Callable[[Sequence[Share]], Factors]
+    mix: Mix
     exact: bool
     alike: bool = False
 
 
-def mix_deltas(shares: Sequence[Share]) -> Factors:
-    """Give sum of coefficient_i * scale_i * B_i A_i, exactly, as stacked factors."""
-    return stack([(share.coefficient * share.scale, share.factors) for share in shares])
+def mix_deltas(shares: Sequence[Share], stored: StoredTensor | None) -> Change:  # noqa: ARG001 - one form for all
+    """Give sum of coefficient_i * Delta_i, exactly: low-rank deltas as stacked factors."""
+    return Linear.of([(share.coefficient, share.part) for share in shares])
 
 
-def mix_factors(shares: Sequence[Share]) -> Factors:
+def mix_factors(shares: Sequence[Share], stored: StoredTensor | None) -> Change:  # noqa: ARG001 - one form for all
     """Give scale * (sum of coefficient_i B_i) (sum of coefficient_i A_i): factors averaged one by one."""
-    left = np.sum([share.coefficient * share.factors.left.astype(np.float64) for share in shares], axis=0)
-    right = np.sum([share.coefficient * share.factors.right.astype(np.float64) for share in shares], axis=0)
-    kept = np.result_type(np.float32, *(share.factors.left.dtype for share in shares))
-    return Factors(left=weighted(shares[0].scale, left).astype(kept), right=weighted(1.0, right).astype(kept))
+    parts = [share.part for share in shares if isinstance(share.part, LowRankPart)]
+    pairs = [(share.coefficient, part.factors) for share, part in zip(shares, parts, strict=True)]
+    left = np.sum([coefficient * factors.left.astype(np.float64) for coefficient, factors in pairs], axis=0)
+    right = np.sum([coefficient * factors.right.astype(np.float64) for coefficient, factors in pairs], axis=0)
+    kept = np.result_type(np.float32, *(factors.left.dtype for _, factors in pairs))
+    mixed = Factors(left=weighted(parts[0].scale, left).astype(kept), right=weighted(1.0, right).astype(kept))
+    return Linear(stacked=mixed)
 
 
 METHODS: Mapping[str, Method] = {
@@ -89,7 +98,7 @@ def find_method(name: str) -> Method:
     return METHODS[name]
 
 
-def check_method(method: Method, coefficients: Sequence[float], adapters: Sequence[Adapter]) -> None:
+def check_method(method: Method, coefficients: Sequence[float], experts: Sequence[ExpertTensors]) -> None:
     """Refuse experts that a method cannot mix.
 
     Raises:
@@ -104,16 +113,18 @@ def check_method(method: Method, coefficients: Sequence[float], adapters: Sequen
             where=method.name,
             remedy="use --method delta, which is defined for any coefficients",
         )
-    for other in adapters[1:]:
-        first = adapters[0]
-        same = first.modules.keys() == other.modules.keys() and all(
-            (first.modules[name].rank, first.modules[name].scale) == (module.rank, module.scale)
-            for name, module in other.modules.items()
-        )
-        if not same:
+    for other in experts:
+        if _build(other) is None or _build(other) != _build(experts[0]):
             raise Incompatible(
-                f"the method {method.name!r} needs equal modules, ranks and scales; {first.label} and {other.label} "
-                "have different ones",
+                f"the method {method.name!r} needs equal modules, ranks and scales; {experts[0].label} and "
+                f"{other.label} have different ones, or hold more than factors",
                 where=other.label,
                 remedy="use --method delta, which mixes any experts",
             )
+
+
+def _build(expert: ExpertTensors) -> Mapping[str, tuple[int, float]] | None:
+    """Give rank and scale of each module of a plain adapter; None for anything else."""
+    if not isinstance(expert, Adapter):
+        return None
+    return {name: (module.rank, module.scale) for name, module in expert.modules.items()}

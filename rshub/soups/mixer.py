@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 
+from rshub.deltas.adapters import Adapter, read_adapter
 from rshub.errors import Incompatible, InvalidInput
 from rshub.formats.fields import nearest
 from rshub.soups.plan import LARGEST_COEFFICIENT
-from rshub.tensors.adapters import Adapter, match_modules, read_adapter
 from rshub.tensors.checkpoint import Checkpoint
-from rshub.tensors.delta import inner_products
+from rshub.tensors.factors import inner_products
 
 
 class Mixer:
@@ -112,7 +112,8 @@ class Mixer:
     def _add(self, adapter: Adapter, base: Checkpoint) -> None:
         """Take an adapter's changes in the layout of the stored tensors, and keep those tensors."""
         energy = 0.0
-        for module, place in match_modules(adapter, base).items():
+        for place in adapter.place(base):
+            module = place.module
             try:
                 weight = self.model.get_submodule(module).weight
             except AttributeError as fault:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rshub.deltas.adapters import CONFIG, WEIGHTS
 from rshub.errors import IntegrityError, NotFound
 from rshub.experts.base_identity import BaseIdentity
 from rshub.experts.manifest import FILE_NAME, ExpertManifest
@@ -13,7 +14,6 @@ from rshub.hub.client import Hub, RepoInfo
 from rshub.soups.choose import Candidate
 from rshub.soups.lock import Pin
 from rshub.soups.side_files import side_files
-from rshub.tensors.adapters import CONFIG, WEIGHTS
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.file_digest import file_digest
 from rshub.tensors.tensor_file import PICKLES

@@ -11,20 +11,22 @@ from typing import Any, Literal
 
 import numpy as np
 
+from rshub.deltas.matching import refuse_quantised
 from rshub.errors import Incompatible, InvalidInput
 from rshub.formats.fields import nearest
 from rshub.formats.header import span_bytes
 from rshub.soups.ingredients import Ingredient, Term, Touched, gather, refuse_two_namings, touched_tensors
 from rshub.soups.methods import Method, Share, check_method, find_method
+from rshub.tensors.changes import Change
 from rshub.tensors.checkpoint import Checkpoint
-from rshub.tensors.delta import Factors
 from rshub.tensors.dtypes import CODES, FLOATS
-from rshub.tensors.matching import refuse_quantised
+from rshub.tensors.stored import StoredTensor
 
 __all__ = ["DTYPES", "FORMATS", "ComposePlan", "Term", "plan_soup"]
 
 FORMATS = ("checkpoint", "adapter")
 DTYPES = ("auto", "bfloat16", "float16", "float32")
+SINGLE: np.dtype[Any] = np.dtype(np.float32)
 LARGEST_RANK = 65_536
 LARGEST_COEFFICIENT = 1e9
 """Beyond this a soup is noise, and its figures overflow."""
@@ -50,8 +52,11 @@ class ComposePlan:
         return CODES[self.dtype] if self.dtype != "auto" and stored in FLOATS else stored
 
     def rank_of(self, touched: Touched) -> int:
-        """Give the rank of a tensor's change before any truncation."""
-        ranks = [part.module.rank for part in touched.contributions]
+        """Give the rank of a tensor's change before any truncation: at most that of a matrix of its shape."""
+        low_rank = touched.low_rank
+        if low_rank is None:
+            return min(touched.rows, touched.columns)
+        ranks = [delta.rank for delta in low_rank]
         return max(ranks) if self.method.alike else sum(ranks)
 
     @property
@@ -65,8 +70,14 @@ class ComposePlan:
         kept = self.full_rank if self.rank is None else min(self.rank, self.full_rank)
         return max(kept, 1) if self.pad_rank is None else self.pad_rank
 
-    def shares(self, touched: Touched, work: np.dtype[Any] | None = None) -> list[Share]:
-        """Read the factors of all experts for one tensor, in a working dtype (float32 if absent).
+    def stored(self, touched: Touched) -> StoredTensor | None:
+        """Open theta_0 of a tensor; None when only the base's headers are at hand."""
+        if self.base.folder is None:
+            return None
+        return StoredTensor(self.base.path(touched.placed.shard), touched.tensor, touched.placed)
+
+    def shares(self, touched: Touched, stored: StoredTensor | None, work: np.dtype[Any] = SINGLE) -> list[Share]:
+        """Open the experts' deltas of one tensor, in a working dtype.
 
         Raises:
             IntegrityError: When a factor holds NaN or an infinity.
@@ -74,31 +85,30 @@ class ComposePlan:
         return [
             Share(
                 coefficient=self.ingredients[part.ingredient].coefficient,
-                scale=part.module.scale,
-                factors=part.module.factors(touched.layout, work),
+                part=part.placement.delta.open(stored, part.placement.layout, work),
             )
             for part in touched.contributions
         ]
 
-    def change(self, touched: Touched, work: np.dtype[Any] | None = None) -> Factors:
-        """Mix the experts' factors for one tensor, in a working dtype (float32 if absent).
+    def change(self, touched: Touched, work: np.dtype[Any] = SINGLE) -> Change:
+        """Mix the experts' deltas of one tensor, in a working dtype.
 
         Raises:
             IntegrityError: When a factor holds NaN or an infinity.
             Incompatible: When a weighted factor overflows.
         """
-        shares = self.shares(touched, work)
+        stored = self.stored(touched)
         try:
-            return self.method.mix(shares)
+            return self.method.mix(self.shares(touched, stored, work), stored)
         except Incompatible as fault:
             raise Incompatible(f"{touched.tensor}: {fault}", where=touched.tensor, remedy=fault.remedy) from fault
 
     def describe(self) -> dict[str, Any]:
         """Say what would be done, as a JSON value."""
         sizes = self.base.sizes.values()
-        experts = sum(ingredient.adapter.file.size for ingredient in self.ingredients)
+        read = sum(ingredient.expert.size for ingredient in self.ingredients)
         checkpoint = self.format == "checkpoint"
-        adapters = {term: ingredient.adapter for ingredient in self.ingredients for term in ingredient.terms}
+        experts = {term: ingredient.expert for ingredient in self.ingredients for term in ingredient.terms}
         return {
             "format": self.format,
             "method": {"name": self.method.name, "source": self.method.source},
@@ -108,8 +118,8 @@ class ComposePlan:
                 {
                     "label": term.label,
                     "coefficient": term.coefficient,
-                    "modules": len(adapters[number].modules) if number in adapters else 0,
-                    "rank": adapters[number].rank if number in adapters else 0,
+                    "modules": len(experts[number].modules) if number in experts else 0,
+                    "rank": experts[number].rank if number in experts else 0,
                 }
                 for number, term in enumerate(self.terms)
             ],
@@ -120,7 +130,7 @@ class ComposePlan:
             },
             "rank": {"full": self.full_rank, "written": self.full_rank if checkpoint else self.adapter_rank},
             "bytes": {
-                "read": experts + (sum(sizes) if checkpoint else 0),
+                "read": read + (sum(sizes) if checkpoint else 0),
                 "written": self.checkpoint_bytes() if checkpoint else self.adapter_bytes(),
             },
             "warnings": list(self.warnings),
@@ -175,7 +185,7 @@ def plan_soup(
     ingredients, warnings = gather(terms, base)
     if format == "adapter":
         refuse_two_namings(ingredients)
-    check_method(chosen, [i.coefficient for i in ingredients], [i.adapter for i in ingredients])
+    check_method(chosen, [i.coefficient for i in ingredients], [i.expert for i in ingredients])
     plan = ComposePlan(
         base=base,
         terms=tuple(terms),

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rshub.deltas.adapters import CONFIG, WEIGHTS, read_adapter
 from rshub.errors import IntegrityError, NotFound
 from rshub.experts.base_identity import identify_base
 from rshub.experts.catalog import locate
@@ -19,7 +20,6 @@ from rshub.hub.client import Hub, RepoFile
 from rshub.soups.fetch import fetch_adapter
 from rshub.soups.lock import FILE_NAME as LOCK
 from rshub.soups.lock import Pin, SoupLock
-from rshub.tensors.adapters import CONFIG, WEIGHTS, read_adapter
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.tensor_file import PICKLES
 

@@ -1,1 +1,1 @@
-"""Numbers on disk: checkpoints, adapters, low-rank changes, and writing that is whole or absent. Numpy alone."""
+"""Numbers on disk: checkpoints, the changes of a tensor, and writing that is whole or absent. Numpy alone."""

@@ -17,8 +17,8 @@ import numpy as np
 
 from rshub.errors import IntegrityError
 from rshub.tensors.dtypes import FLOATS, Array
-from rshub.tensors.kernels import Scratch
 from rshub.tensors.parts import FilePlan, Literal, Part, Rewritten, Verbatim
+from rshub.tensors.tiles import Scratch
 
 PAGE = 4096
 

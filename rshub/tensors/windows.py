@@ -15,9 +15,9 @@ from pathlib import Path
 
 from rshub.errors import RshubError
 from rshub.tensors.blas import one_thread
-from rshub.tensors.kernels import Scratch
 from rshub.tensors.output_file import OutputFile
 from rshub.tensors.parts import FilePlan, Rewritten
+from rshub.tensors.tiles import Scratch
 from rshub.types import Digest
 
 WINDOW_BYTES = 4 << 20

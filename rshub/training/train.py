@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rshub import __version__
+from rshub.deltas.adapters import CONFIG, WEIGHTS, read_adapter
 from rshub.errors import InvalidInput, MissingExtra, RshubError
 from rshub.evaluation.prompts import PromptSet, read_prompts
 from rshub.experts.base_identity import BaseIdentity, identify_base
@@ -27,7 +28,6 @@ from rshub.hub.client import Hub
 from rshub.rewards.spec import Reward
 from rshub.soups.fetch import fetch_base
 from rshub.soups.pin import pin_base
-from rshub.tensors.adapters import CONFIG, WEIGHTS, read_adapter
 from rshub.tensors.writer import fresh_folder
 from rshub.training.recipe import Recipe, read_recipe
 from rshub.training.run_folder import CHECKPOINTS, run_folder

@@ -10,8 +10,8 @@ import time
 import numpy as np
 import pytest
 
+from rshub.deltas.adapters import read_adapter
 from rshub.errors import IntegrityError, RshubError
-from rshub.tensors.adapters import match_modules, read_adapter
 from rshub.tensors.checkpoint import Checkpoint
 from tests.tiny_models import MODULES, dump
 
@@ -111,7 +111,7 @@ def test_a_hostile_header_costs_little_memory(tiny):
         import resource, sys
         from pathlib import Path
         from rshub.errors import RshubError
-        from rshub.tensors.adapters import read_adapter
+        from rshub.deltas.adapters import read_adapter
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         try:
             read_adapter(Path(sys.argv[1]))
@@ -141,7 +141,7 @@ def test_very_many_modules_of_which_two_change_one_tensor(tiny):
     (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 1, "lora_alpha": 1}))
     base = Checkpoint.open(tiny.base(shapes={f"{name}.weight": (1, 1) for name in names}))
     adapter = read_adapter(folder)
-    fault = refuse(match_modules, adapter, base)
+    fault = refuse(adapter.place, base)
     assert fault.where == "m19999.weight"
 
 
@@ -182,5 +182,5 @@ def test_names_that_are_paths_are_only_names(tiny, name):
     })  # fmt: skip
     (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 1, "lora_alpha": 1}))
     base = Checkpoint.open(tiny.base())
-    fault = refuse(lambda: match_modules(read_adapter(folder), base))
+    fault = refuse(lambda: read_adapter(folder).place(base))
     assert name in fault.where

@@ -168,7 +168,7 @@ def test_a_body_without_its_name_is_found(gpt2, pot, tmp_path):
 def test_patterns_are_matched_as_peft_matches_them():
     from peft.utils.other import get_pattern_key
 
-    from rshub.tensors.peft_config import matches
+    from rshub.deltas.peft_config import matches
 
     modules = [
         "model.layers.0.q_proj", "layers.0.q_proj", "q_proj", "model.layersX0.q_proj", "model.layers.10.q_proj",

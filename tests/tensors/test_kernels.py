@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from rshub.tensors.blas import one_thread
-from rshub.tensors.delta import Factors
+from rshub.tensors.changes import Linear
 from rshub.tensors.dtypes import FLOATS
-from rshub.tensors.kernels import TILE_ELEMENTS, TILE_ROWS, Scratch, TensorRewrite
+from rshub.tensors.factors import Factors
+from rshub.tensors.kernels import TensorRewrite
+from rshub.tensors.tiles import TILE_ELEMENTS, TILE_ROWS, Scratch
 from tests.tiny_models import DTYPES
 
 
@@ -62,7 +64,7 @@ def test_the_bits_do_not_depend_on_where_a_range_is_cut(tensor, shape, stored, t
     rng = np.random.default_rng(0)
     values = rng.standard_normal(shape).astype(DTYPES[stored])
     change = factors(*shape)
-    _, render = tensor(values, target, lambda: change)
+    _, render = tensor(values, target, lambda: Linear(stacked=change))
     size = values.size
     whole = render(0, size)
     cuts = sorted({0, size, *rng.integers(0, size + 1, 6).tolist()})
@@ -91,7 +93,7 @@ def test_samples_cover_their_range_once_however_it_is_cut(tensor):
     values = np.random.default_rng(0).standard_normal((50, 30)).astype(ml_dtypes.bfloat16)
     change = factors(50, 30)
     for edges in ((0, 1500), (0, 3, 777, 778, 1500)):
-        rewrite, render = tensor(values, "BF16", lambda: change, sampled=range(100, 1100))
+        rewrite, render = tensor(values, "BF16", lambda: Linear(stacked=change), sampled=range(100, 1100))
         out = render(*edges)
         d = (change.left @ change.right).reshape(-1)[100:1100].astype(float)
         got = (out.astype(float) - values.astype(float)).reshape(-1)[100:1100]
@@ -107,15 +109,15 @@ def test_factors_are_made_once_and_dropped_after_the_last_window(tensor):
 
     def change():
         made.append(1)
-        return factors(4, 4)
+        return Linear(stacked=factors(4, 4))
 
     rewrite, render = tensor(np.zeros((4, 4), np.float32), "F32", change, windows=2)
     render(0, 8, 16)
     assert len(made) == 1
     rewrite.release()
-    assert rewrite._factors is not None
+    assert rewrite._ready is not None
     rewrite.release()
-    assert rewrite._factors is None
+    assert rewrite._ready is None
 
 
 def test_the_number_of_threads_below_is_restored():

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from rshub.deltas.adapters import read_adapter
 from rshub.demo.recipes import recipe as demo_recipe
 from rshub.demo.recipes import recipe_yaml
 from rshub.errors import IntegrityError, InvalidInput, MissingExtra, NotFound, OutputError, RshubError
 from rshub.localhub import LocalHub
 from rshub.rewards.spec import reward_from_spec
-from rshub.tensors.adapters import read_adapter
 from rshub.training.train import train
 
 FILES = ["adapter_config.json", "adapter_model.safetensors", "training.json", "training_log.jsonl"]

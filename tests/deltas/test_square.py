@@ -2,8 +2,8 @@
 
 import pytest
 
+from rshub.deltas.adapters import read_adapter
 from rshub.errors import Incompatible
-from rshub.tensors.adapters import match_modules, read_adapter
 from rshub.tensors.checkpoint import Checkpoint
 
 SQUARE = (6, 6)
@@ -15,8 +15,8 @@ def layouts(tiny, *, config, modules, shapes, flag=False, extra=None):
     base = tiny.base(shapes=stored, config=config)
     made = {f"{name}.weight": modules[name] for name in modules}
     adapter = tiny.adapter(modules=list(modules), shapes=made, config={"fan_in_fan_out": flag})
-    found = match_modules(read_adapter(adapter.folder), Checkpoint.open(base))
-    return {name: match.layout for name, match in found.items()}
+    found = read_adapter(adapter.folder).place(Checkpoint.open(base))
+    return {placement.module: placement.layout for placement in found}
 
 
 def gpt2(**more):

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from rshub.deltas.delta import Delta, Layout, LowRank
+from rshub.deltas.square import square_layouts
 from rshub.errors import Incompatible
 from rshub.tensors.checkpoint import Checkpoint, Placed
-from rshub.tensors.delta import Layout, LowRank
 from rshub.tensors.dtypes import FLOATS
-from rshub.tensors.square import square_layouts
 from rshub.types import TensorName
 
 BODIES = (
@@ -34,20 +34,25 @@ WEIGHT = ".weight"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Match:
-    """A module, the base's tensor that it changes, and how its factors lie in it.
+class Placement:
+    """One delta of an expert and the tensor that it changes.
 
-    ``shift`` says which body name only one side has: ``+model.`` on disk only, ``-model.`` in the module's path only.
+    ``tensor`` is the name in the output, ``placed`` is where theta_0 lies, ``module`` is the path in the model.
+    ``layout`` says how factors lie in the stored tensor; what is no factor is always plain. ``shift`` says which body
+    name only one side has: ``+model.`` on disk only, ``-model.`` in the module's path only.
     """
 
-    module: str
     tensor: TensorName
-    shift: str
+    module: str
     placed: Placed
-    layout: Layout
+    delta: Delta
+    layout: Layout = "plain"
+    shift: str = ""
 
 
-def match(modules: Mapping[str, LowRank], base: Checkpoint, *, fan_in_fan_out: bool, label: str) -> Mapping[str, Match]:
+def match(
+    modules: Mapping[str, LowRank], base: Checkpoint, *, fan_in_fan_out: bool, label: str
+) -> dict[str, Placement]:
     """Find the base's tensor for every module.
 
     Args:
@@ -79,12 +84,13 @@ def match(modules: Mapping[str, LowRank], base: Checkpoint, *, fan_in_fan_out: b
     squares = {module: modules[module] for module, fits in layouts.items() if len(fits) > 1}
     settled |= square_layouts(squares, linear, base, fan_in_fan_out=fan_in_fan_out, label=label)
     return {
-        module: Match(
-            module=module,
+        module: Placement(
             tensor=name,
-            shift=found[module][0],
+            module=module,
             placed=base.tensors[name],
+            delta=modules[module],
             layout=settled[module],
+            shift=found[module][0],
         )
         for module, name in names.items()
     }

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rshub.deltas.delta import Layout, LowRank
 from rshub.errors import Incompatible
 from rshub.tensors.checkpoint import Checkpoint
-from rshub.tensors.delta import Layout, LowRank
 
 FAMILIES = frozenset({"gpt2", "openai-gpt", "imagegpt", "decision_transformer", "clvp", "clvp_decoder"})
 """Model types of transformers whose layers of these names are stored inputs by outputs."""

@@ -5,8 +5,8 @@ import math
 
 import pytest
 
+from rshub.deltas.peft_config import HARMLESS, NEEDED, REFUSED, lora_settings, matches
 from rshub.errors import Incompatible, IntegrityError
-from rshub.tensors.peft_config import HARMLESS, NEEDED, REFUSED, lora_settings, matches
 
 PLAIN = {"peft_type": "LORA", "r": 8, "lora_alpha": 16}
 

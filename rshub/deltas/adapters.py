@@ -13,13 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
+from rshub.deltas.delta import Kind, LowRank
+from rshub.deltas.matching import Placement, match
+from rshub.deltas.peft_config import LoraSettings, lora_settings
 from rshub.errors import Incompatible, IntegrityError, NotFound
 from rshub.formats.canonical import digest, load_json
 from rshub.tensors.checkpoint import Checkpoint
-from rshub.tensors.delta import Kind, LowRank
 from rshub.tensors.dtypes import FLOATS
-from rshub.tensors.matching import Match, match
-from rshub.tensors.peft_config import LoraSettings, lora_settings
 from rshub.tensors.plain_file import file_names, read_plain
 from rshub.tensors.tensor_file import TensorFile, refuse_pickles
 from rshub.types import Digest, TensorName
@@ -62,6 +62,11 @@ class Adapter:
         """The largest rank of any module."""
         return max(module.rank for module in self.modules.values())
 
+    @property
+    def size(self) -> int:
+        """The size of the weights (bytes)."""
+        return self.file.size
+
     @cached_property
     def content_key(self) -> Digest:
         """A name for what the adapter does: equal for equal tensors and scales, whatever the folder is called."""
@@ -77,14 +82,14 @@ class Adapter:
         for module in self.modules.values():
             module.factors("plain")
 
+    def place(self, base: Checkpoint) -> tuple[Placement, ...]:
+        """Find the base's tensor for every delta.
 
-def match_modules(adapter: Adapter, base: Checkpoint) -> Mapping[str, Match]:
-    """Find the base's tensor for every module of an adapter.
-
-    Raises:
-        Incompatible: For a module that matches nothing, or does not fit what it matches; named.
-    """
-    return match(adapter.modules, base, fan_in_fan_out=adapter.settings.fan_in_fan_out, label=adapter.label)
+        Raises:
+            Incompatible: For a tensor that matches nothing, or does not fit what it matches; named.
+        """
+        found = match(self.modules, base, fan_in_fan_out=self.settings.fan_in_fan_out, label=self.label)
+        return tuple(found.values())
 
 
 def read_adapter(folder: Path, *, label: str | None = None) -> Adapter:

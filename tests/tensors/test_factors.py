@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rshub.errors import Incompatible
-from rshub.tensors.delta import Factors, inner_products, stack, truncated, weighted
+from rshub.tensors.factors import Factors, inner_products, stack, truncated, weighted
 
 
 def some(seed, rows=7, columns=9, rank=3):

@@ -10,17 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 
-from rshub.errors import Incompatible, IntegrityError
+from rshub.errors import Incompatible
 from rshub.tensors.dtypes import Array
-from rshub.tensors.tensor_file import TensorFile
-from rshub.types import TensorName
-
-Kind = Literal["linear", "conv", "embedding"]
-Layout = Literal["plain", "transposed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,64 +28,6 @@ class Factors:
     def rank(self) -> int:
         """The inner dimension."""
         return int(self.left.shape[1])
-
-
-@dataclass(frozen=True, kw_only=True)
-class LowRank:
-    """One module of an adapter: delta = scale * B A, with the factors still on disk.
-
-    ``a_name`` and ``b_name`` are the tensors' names in ``file``; ``label`` is what to call the adapter in an error.
-    """
-
-    module: str
-    kind: Kind
-    rank: int
-    scale: float
-    file: TensorFile
-    a_name: TensorName
-    b_name: TensorName
-    label: str
-
-    @property
-    def a_shape(self) -> tuple[int, ...]:
-        """The shape of A as stored: (rank, inputs, ...)."""
-        return self.file.tensors[self.a_name].shape
-
-    @property
-    def b_shape(self) -> tuple[int, ...]:
-        """The shape of B as stored: (outputs, rank, ...)."""
-        return self.file.tensors[self.b_name].shape
-
-    def layouts(self, shape: tuple[int, ...]) -> set[Layout]:
-        """Say in which layouts this change fits a stored tensor: none, one, or both when a matrix is square."""
-        out, inputs = self.b_shape[0], self.a_shape[1:]
-        fits: set[Layout] = set()
-        if self.kind != "embedding" and shape == (out, *inputs):
-            fits.add("plain")
-        if self.kind != "conv" and shape == (*inputs, out):
-            fits.add("transposed")
-        return fits
-
-    def factors(self, layout: Layout, work: np.dtype[Any] | None = None) -> Factors:
-        """Read the factors, unscaled, in the layout of the stored tensor and in a working dtype (float32 if absent).
-
-        Raises:
-            IntegrityError: When a factor holds NaN or an infinity.
-        """
-        a = self._finite(self.a_name, work).reshape(self.rank, -1)
-        b = self._finite(self.b_name, work).reshape(-1, self.rank)
-        return Factors(left=a.T, right=b.T) if layout == "transposed" else Factors(left=b, right=a)
-
-    def _finite(self, name: TensorName, work: np.dtype[Any] | None) -> Array:
-        with np.errstate(over="ignore"):
-            values = self.file.read(name).astype(work or np.float32, copy=False)
-        if not np.isfinite(values).all():
-            raise IntegrityError(
-                f"{self.label}: the tensor {name} holds NaN or an infinity",
-                where=name,
-                remedy="leave this expert out, or publish it again from a healthy checkpoint",
-            )
-        return values
 
 
 def stack(parts: Sequence[tuple[float, Factors]]) -> Factors:

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from rshub.deltas.adapters import plain_name, read_adapter
 from rshub.errors import Incompatible, IntegrityError, NotFound
-from rshub.tensors.adapters import match_modules, plain_name, read_adapter
 from rshub.tensors.checkpoint import Checkpoint
 from tests.tiny_models import MODULES, SHAPES, dump, load
 
@@ -37,8 +37,8 @@ def test_an_adapter_is_read_by_module(tiny):
 
 
 def test_modules_are_matched_to_the_tensors_of_a_base(tiny):
-    found = match_modules(read_adapter(tiny.adapter().folder), Checkpoint.open(tiny.base(shards=2)))
-    assert {module: (match.tensor, match.layout) for module, match in found.items()} == {
+    found = read_adapter(tiny.adapter().folder).place(Checkpoint.open(tiny.base(shards=2)))
+    assert {placement.module: (placement.tensor, placement.layout) for placement in found} == {
         module: (module + ".weight", "plain") for module in MODULES
     }
 

@@ -1,0 +1,1 @@
+"""What experts store: adapters and sets of tensors, read into deltas and placed on the tensors of a base."""

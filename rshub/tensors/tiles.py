@@ -1,0 +1,104 @@
+"""The grid on which a tensor is worked: tiles that never depend on how a file is cut or how many threads there are.
+
+A tile's product is always formed whole, so the result has the same bits wherever the edges of a window fall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rshub.tensors.dtypes import Array
+
+TILE_ELEMENTS = 1 << 17
+TILE_ROWS = 128
+
+
+class Scratch:
+    """Buffers of one thread, reused from tile to tile."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, bytearray] = {}
+
+    def take(self, role: str, count: int, dtype: np.dtype[Any]) -> Array:
+        """Give an uninitialised array that is valid until the same role is taken again."""
+        size = count * dtype.itemsize
+        if len(self._buffers.get(role, b"")) < size:
+            self._buffers[role] = bytearray(size)
+        return np.frombuffer(self._buffers[role], dtype=dtype, count=count)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tile:
+    """A block of a tensor and the part of it that is asked for.
+
+    The block holds ``rows`` rows from ``row`` and ``columns`` columns from ``column``, which are the elements
+    [start, stop) in stored order; asked for are the elements [low, high) of them.
+    """
+
+    start: int
+    stop: int
+    row: int
+    rows: int
+    column: int
+    columns: int
+    low: int
+    high: int
+
+    @property
+    def count(self) -> int:
+        """How many elements are asked for."""
+        return self.high - self.low
+
+    def cut(self, whole: Array) -> Array:
+        """Give the elements that are asked for, flat, of an array that holds the whole block."""
+        return whole.reshape(-1)[self.low - self.start : self.high - self.start]
+
+    def place(self) -> Array:
+        """Give the row of each element that is asked for."""
+        if self.columns == 0:
+            return np.zeros(0, np.intp)
+        return self.row + np.arange(self.low - self.start, self.high - self.start) // self.columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """The shape of a stored tensor as a matrix: its first dimension by all others."""
+
+    rows: int
+    columns: int
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.rows * self.columns
+
+    def tiles(self, first: int, last: int) -> Iterator[Tile]:
+        """Give the tiles that touch the elements [first, last), in order."""
+        if self.columns > TILE_ELEMENTS:
+            row, at = divmod(first, self.columns)
+            column = at - at % TILE_ELEMENTS
+            start = row * self.columns + column
+            while start < last:
+                columns = min(TILE_ELEMENTS, self.columns - column)
+                yield self._block(row, 1, column, columns, range(first, last))
+                start += columns
+                row, column = divmod(start, self.columns)
+            return
+        height = max(1, min(TILE_ROWS, TILE_ELEMENTS // max(1, self.columns)))
+        row = first // max(1, height * self.columns) * height
+        while row * self.columns < last:
+            rows = min(height, self.rows - row)
+            yield self._block(row, rows, 0, self.columns, range(first, last))
+            row += rows
+
+    def _block(self, row: int, rows: int, column: int, columns: int, asked: range) -> Tile:
+        start = row * self.columns + column
+        stop = start + rows * columns
+        return Tile(
+            start=start, stop=stop, row=row, rows=rows, column=column, columns=columns,
+            low=max(asked.start, start), high=min(asked.stop, stop),
+        )  # fmt: skip
