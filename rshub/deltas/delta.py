@@ -21,6 +21,7 @@ from rshub.types import TensorName
 
 Kind = Literal["linear", "conv", "embedding"]
 Layout = Literal["plain", "transposed"]
+SINGLE: np.dtype[Any] = np.dtype(np.float32)
 
 
 class Delta(Protocol):
@@ -89,20 +90,9 @@ class LowRank:
         Raises:
             IntegrityError: When a factor holds NaN or an infinity.
         """
-        a = self._finite(self.a_name, work).reshape(self.rank, -1)
-        b = self._finite(self.b_name, work).reshape(-1, self.rank)
+        a = read_finite(self.file, self.a_name, work or SINGLE, self.label).reshape(self.rank, -1)
+        b = read_finite(self.file, self.b_name, work or SINGLE, self.label).reshape(-1, self.rank)
         return Factors(left=a.T, right=b.T) if layout == "transposed" else Factors(left=b, right=a)
-
-    def _finite(self, name: TensorName, work: np.dtype[Any] | None) -> Array:
-        with np.errstate(over="ignore"):
-            values = self.file.read(name).astype(work or np.float32, copy=False)
-        if not np.isfinite(values).all():
-            raise IntegrityError(
-                f"{self.label}: the tensor {name} holds NaN or an infinity",
-                where=name,
-                remedy="leave this expert out, or publish it again from a healthy checkpoint",
-            )
-        return values
 
     @property
     def first_name(self) -> TensorName:
@@ -112,3 +102,25 @@ class LowRank:
     def open(self, stored: StoredTensor | None, layout: Layout, work: np.dtype[Any]) -> Part:  # noqa: ARG002 - one form for all
         """Read the factors."""
         return LowRankPart(label=self.label, factors=self.factors(layout, work), scale=self.scale)
+
+
+def open_tensor(file: TensorFile, name: TensorName) -> StoredTensor:
+    """Open one tensor of an expert's file, to be read by ranges."""
+    return StoredTensor(file.path, name, file.tensors[name])
+
+
+def read_finite(file: TensorFile, name: TensorName, work: np.dtype[Any], label: str) -> Array:
+    """Read a whole tensor of an expert: a factor, or a vector.
+
+    Raises:
+        IntegrityError: When it holds NaN or an infinity.
+    """
+    with np.errstate(over="ignore"):
+        values = file.read(name).astype(work, copy=False)
+    if not np.isfinite(values).all():
+        raise IntegrityError(
+            f"{label}: the tensor {name} holds NaN or an infinity",
+            where=name,
+            remedy="leave this expert out, or publish it again from a healthy checkpoint",
+        )
+    return values
