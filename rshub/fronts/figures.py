@@ -42,7 +42,7 @@ def describe(scores: Scores) -> dict[str, Any]:
         "reasons": {},
         "notes": [],
     }
-    lacking = np.flatnonzero(~complete & (kinds != "init"))
+    lacking = np.flatnonzero(~complete & np.isin(kinds, (*_SOUPS, "morl")))
     if len(lacking):
         some = ", ".join(str(number) for number in lacking[:10]) + (", ..." if len(lacking) > 10 else "")
         result["notes"].append(f"left out of front and box, for want of a reward: points {some}")

@@ -73,6 +73,7 @@ _MARKS = {
     "beaten": _Mark(legend="soup that another beats", marker="o", size=34, face="white", edge=_BLUE, layer=4.5),
     "morl": _Mark(legend="MORL", marker="*", size=190, face=_ORANGE, edge="white", layer=7),
     "init": _Mark(legend="init", marker="X", size=80, face=_GREY, edge="white", layer=4),
+    "ensemble": _Mark(legend="ensemble of predictions", marker="D", size=34, face="white", edge=_ORANGE, layer=4.2),
 }
 
 

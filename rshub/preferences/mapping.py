@@ -22,8 +22,8 @@ from typing import Any
 
 from rshub.errors import InvalidInput
 from rshub.formats.fields import nearest
+from rshub.preferences.payoff import Payoff
 from rshub.preferences.preference import INIT
-from rshub.preferences.scores import Payoff
 
 MAPPINGS = ("identity", "payoff", "mixture", "surrogate")
 UNITS = ("normalised", "raw")

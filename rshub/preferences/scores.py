@@ -9,7 +9,10 @@ A reward that a point lacks, or gives as null, was not measured. Names of coeffi
 the writer calls an expert; ``init`` among them is the start's share. All faults are refused at once and by path: nan,
 infinities, numbers beyond any measurement, directions other than max and min, rewards that are not declared.
 
-``Payoff`` is the table that the mappings stand on: reward k measured on expert i, larger always better.
+Beside mean, stderr and n a reward may hold ``samples``, one value for each prompt in the order of the prompts (null
+where nothing could be scored): they make errors paired and intervals possible. Beside its coefficients an expert may
+hold ``mixture``, the share of each reward that it was trained on. The kind ``ensemble`` is the average of the experts'
+predictions under the same coefficients, at the price of running all of them.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from rshub.formats.fields import MOST_GUESSES, Fields, nearest
 from rshub.preferences.preference import INIT, SUM_TOLERANCE
 
 SCHEMA = "rshub.scores/1"
-KINDS = ("soup", "expert", "init", "morl")
+KINDS = ("soup", "expert", "init", "morl", "ensemble")
 LONGEST_NAME = 300
 LARGEST = 1e100
 """No reward and no coefficient is larger than this; it keeps every sum and product of them finite."""
@@ -40,32 +43,44 @@ Direction = Literal["max", "min"]
 
 @dataclass(frozen=True, kw_only=True)
 class RewardScore:
-    """One reward measured at one point: the mean over ``n`` samples with its standard error, in reward units."""
+    """One reward measured at one point: the mean over ``n`` samples with its standard error, in reward units.
+
+    ``samples`` is the value of each prompt, the mean of its own samples; None where nothing could be scored.
+    """
 
     mean: float
     stderr: float | None = None
     n: int | None = None
+    samples: tuple[float | None, ...] | None = None
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not abs(self.mean) <= LARGEST:
             raise InvalidInput(f"a score of {self.mean} is no measurement", where="mean", remedy="leave the reward out")
+        if why := _strange(self.samples, self.mean):
+            raise InvalidInput(f"samples: {why}", where="samples", remedy="give the value of each prompt")
 
     def to_json(self) -> float | dict[str, Any]:
         """Give a bare number when nothing else is known."""
-        known = {"mean": self.mean, "stderr": self.stderr, "n": self.n}
+        known: dict[str, Any] = {"mean": self.mean, "stderr": self.stderr, "n": self.n}
         known = {key: value for key, value in known.items() if value is not None}
+        if self.samples is not None:
+            known["samples"] = list(self.samples)
         return self.mean if len(known) == 1 and not self.unknown else {**self.unknown, **known}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One set of weights that was measured: a soup, an expert, the start, or a model trained on mixed rewards."""
+    """What was measured: a soup, an expert, the start, a model trained on mixed rewards, or an ensemble of experts.
+
+    ``mixture`` is what the model was trained on, the share of each reward, where that is known.
+    """
 
     kind: str
     rewards: Mapping[str, RewardScore]
     coefficients: Mapping[str, float] | None = None
     preference: str | None = None
+    mixture: Mapping[str, float] | None = None
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -85,6 +100,8 @@ class Point:
             written["coefficients"] = dict(self.coefficients)
         if self.preference is not None:
             written["preference"] = self.preference
+        if self.mixture is not None:
+            written["mixture"] = dict(self.mixture)
         return written | {"rewards": {name: score.to_json() for name, score in self.rewards.items()}}
 
 
@@ -160,96 +177,6 @@ def oriented(value: float, direction: str) -> float:
     return value if direction == "max" else 0.0 - value
 
 
-@dataclass(frozen=True, kw_only=True)
-class Payoff:
-    """V[i, k]: reward k measured on the expert of reward i, larger always better.
-
-    Rows and columns go by reward names. ``missing`` says why a cell is empty, where more is known than that nobody
-    measured it.
-    """
-
-    cells: Mapping[tuple[str, str], float]
-    missing: Mapping[tuple[str, str], str] = field(default_factory=dict)
-
-    def cell(self, expert: str, reward: str) -> float:
-        """Give one cell.
-
-        Raises:
-            InvalidInput: The cell is empty; the message names expert and reward.
-        """
-        if (expert, reward) in self.cells:
-            return self.cells[expert, reward]
-        why = self.missing.get((expert, reward), "it was not measured")
-        raise InvalidInput(
-            f"payoff matrix: no {reward} of the expert for {expert}: {why}",
-            where=f"{expert} -> {reward}",
-            remedy="measure every expert on every reward (rshub evaluate), or use --mapping identity",
-        )
-
-    @classmethod
-    def from_scores(cls, scores: Scores, *, serves: Mapping[str, str] | None = None) -> Payoff:
-        """Take the matrix from the points with one-hot coefficients; points at the same expert are averaged.
-
-        Args:
-            scores: What was measured.
-            serves: The reward of each expert, where coefficients go by other names (a repo, a directory).
-
-        Raises:
-            InvalidInput: Two different experts serve one reward.
-        """
-        serves = serves or {}
-        who: dict[str, str] = {}
-        values: dict[tuple[str, str], list[float]] = {}
-        for point in scores.points:
-            if point.vertex is None:
-                continue
-            expert = serves.get(point.vertex, point.vertex)
-            if who.setdefault(expert, point.vertex) != point.vertex:
-                raise InvalidInput(
-                    f"payoff matrix: {who[expert]} and {point.vertex} both serve {expert}",
-                    where=expert,
-                    remedy="keep the points of one of them",
-                )
-            for reward, score in point.rewards.items():
-                values.setdefault((expert, reward), []).append(oriented(score.mean, scores.rewards[reward]))
-        return cls(cells={cell: math.fsum(measured) / len(measured) for cell, measured in values.items()})
-
-    @classmethod
-    def from_published(
-        cls, rows: Mapping[str, Sequence[Mapping[str, Any]]], *, directions: Mapping[str, str]
-    ) -> Payoff:
-        """Take the matrix from the scores that experts publish of themselves.
-
-        Scores of one reward compare only when split and prompts agree, so each column uses the protocol that most
-        experts share; what was measured otherwise is missing, with that reason.
-
-        Args:
-            rows: For the expert of each reward its published scores: mappings with ``reward``, ``value`` and, where
-                known, ``split``, ``prompts_digest`` and ``n``.
-            directions: max or min for each reward; a reward without one is left out.
-        """
-        measured: dict[str, dict[tuple[str, str], dict[str, tuple[int, float]]]] = {}
-        for expert, scores in rows.items():
-            for score in scores:
-                protocol = (str(score.get("split")), str(score.get("prompts_digest")))
-                shared = measured.setdefault(str(score["reward"]), {}).setdefault(protocol, {})
-                candidate = (int(score.get("n") or 0), float(score["value"]))
-                if expert not in shared or candidate[0] > shared[expert][0]:
-                    shared[expert] = candidate
-        cells: dict[tuple[str, str], float] = {}
-        missing: dict[tuple[str, str], str] = {}
-        for reward, protocols in measured.items():
-            if reward not in directions:
-                continue
-            _, best = min(protocols.items(), key=lambda item: (-len(item[1]), item[0]))
-            for expert in {expert for shared in protocols.values() for expert in shared}:
-                if expert in best:
-                    cells[expert, reward] = oriented(best[expert][1], directions[reward])
-                else:
-                    missing[expert, reward] = "it was measured on other prompts or another split than the others"
-        return cls(cells=cells, missing=missing)
-
-
 def _rewards(top: Fields) -> tuple[dict[str, Direction], dict[str, dict[str, Any]]]:
     """Read the declared rewards: their directions, and whatever else is said of them."""
     directions: dict[str, Direction] = {}
@@ -270,22 +197,29 @@ def _rewards(top: Fields) -> tuple[dict[str, Direction], dict[str, dict[str, Any
 
 def _point(item: Fields, directions: Mapping[str, str], guesses: dict[str, str]) -> Point:
     kind = item.choice("kind", KINDS)
-    coefficients = None
-    if item.has("coefficients"):
-        inner = item.inner("coefficients")
-        coefficients = {}
-        for name in inner.unknown():
-            if not _is_name(name):
-                inner.fault(ascii(name[:40]), "a name is 1 to 300 printable characters")
-            coefficients[name] = _number(inner, name)
+    coefficients = _named_numbers(item, "coefficients")
     preference = item.optional_text("preference")
     return Point(
         kind=kind,
         coefficients=coefficients,
         preference=preference,
+        mixture=_named_numbers(item, "mixture"),
         rewards=_measured(item.inner("rewards"), directions, guesses),
         unknown=item.unknown(),
     )
+
+
+def _named_numbers(item: Fields, key: str) -> dict[str, float] | None:
+    """Read an object of numbers, or None where it is absent."""
+    if not item.has(key):
+        return None
+    inner = item.inner(key)
+    numbers = {}
+    for name in inner.unknown():
+        if not _is_name(name):
+            inner.fault(ascii(name[:40]), "a name is 1 to 300 printable characters")
+        numbers[name] = _number(inner, name)
+    return numbers
 
 
 def _measured(rewards: Fields, directions: Mapping[str, str], guesses: dict[str, str]) -> dict[str, RewardScore]:
@@ -304,10 +238,39 @@ def _measured(rewards: Fields, directions: Mapping[str, str], guesses: dict[str,
             if stderr is not None and stderr < 0.0:
                 one.fault("stderr", f"{stderr} is negative")
             n = one.integer("n", least=1) if one.has("n") else None
-            scores[name] = RewardScore(mean=mean, stderr=stderr, n=n, unknown=one.unknown())
+            samples = _samples(one, mean) if one.has("samples") else None
+            scores[name] = RewardScore(mean=mean, stderr=stderr, n=n, samples=samples, unknown=one.unknown())
         elif value is not None:
             scores[name] = RewardScore(mean=_number(rewards, name))
     return scores
+
+
+def _samples(one: Fields, mean: float) -> tuple[float | None, ...] | None:
+    values = one.raw("samples")
+    if not isinstance(values, list):
+        one.fault("samples", f"a list is expected, not {type(values).__name__}")
+        return None
+    why = _strange(values, mean)
+    if why:
+        one.fault("samples", why)
+        return None
+    return tuple(None if value is None else float(value) for value in values)
+
+
+def _strange(samples: Sequence[Any] | None, mean: float) -> str:
+    """Say why a list is not the values of prompts with this mean; any weighting of them stays within their range."""
+    if samples is None:
+        return ""
+    known = [value for value in samples if value is not None]
+    for value in known:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST:
+            return f"{str(value)[:40]!a} is no measurement"
+    if not known:
+        return "not one of them is a number"
+    slack = 1e-9 * max(abs(mean), *map(abs, known))
+    if not min(known) - slack <= mean <= max(known) + slack:
+        return f"the mean {mean:g} lies outside them"
+    return ""
 
 
 def _number(fields: Fields, key: str) -> float:

@@ -16,9 +16,10 @@ from rshub.errors import Incompatible
 from rshub.experts.base_identity import BaseIdentity, identify_base
 from rshub.hub.client import Hub
 from rshub.preferences.mapping import alternatives, coefficients, remark
+from rshub.preferences.payoff import Payoff
 from rshub.preferences.policy import LambdaBounds, Policy, check
 from rshub.preferences.preference import Preference
-from rshub.preferences.scores import Payoff, Scores
+from rshub.preferences.scores import Scores
 from rshub.soups.candidates import asked_terms, find_candidates, look_up
 from rshub.soups.choose import Candidate, choose
 from rshub.soups.lock import LockedExpert, SoupLock

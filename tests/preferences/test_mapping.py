@@ -5,7 +5,7 @@ import pytest
 
 from rshub.errors import InvalidInput
 from rshub.preferences.mapping import alternatives, coefficients, remark
-from rshub.preferences.scores import Payoff
+from rshub.preferences.payoff import Payoff
 
 # oriented payoffs of the fixture `three`: rows are experts, columns rewards (the last was to be minimised)
 V = np.array([[10.0, 2.0, -5.0], [4.0, 8.0, -4.0], [1.0, 5.0, 3.0]])

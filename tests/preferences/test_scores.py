@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rshub.errors import InvalidInput, NotFound
-from rshub.preferences.scores import Payoff, RewardScore, Scores
+from rshub.preferences.scores import RewardScore, Scores
 
 FULL = {
     "schema": "rshub.scores/1",
@@ -104,7 +104,7 @@ def test_every_fault_is_named_with_its_path():
         "schema:",
         "rewards.recall.direction:",
         "rewards.length.direction:",
-        "points[0].kind: 'sup' is none of expert, init, morl, soup; soup?",
+        "points[0].kind: 'sup' is none of ensemble, expert, init, morl, soup; soup?",
         "points[0].rewards.recal: no such reward is declared; did you mean 'recall'?",
         "points[0].rewards.length:",
         "points[1].coefficients.a:",
@@ -151,45 +151,46 @@ def test_a_score_is_never_nan():
         RewardScore(mean=float("nan"))
 
 
-def test_payoff_from_one_hot_points(three):
-    payoff = Payoff.from_scores(three)
-    assert payoff.cell("a", "b") == 2.0
-    assert payoff.cell("c", "c") == 3.0  # length -3, to be minimised
-    with pytest.raises(InvalidInput, match="no z of the expert for a: it was not measured"):
-        payoff.cell("a", "z")
+def test_values_of_prompts_and_training_mixtures_are_read_and_written_back():
+    document = {
+        "schema": "rshub.scores/1",
+        "rewards": {"r": {"direction": "max"}},
+        "points": [
+            {
+                "kind": "ensemble",
+                "coefficients": {"r": 1.0},
+                "mixture": {"r": 0.75, "s": 0.25},
+                "rewards": {"r": {"mean": 2.0, "stderr": 0.5, "n": 3, "samples": [1.0, None, 3.0, 2.0]}},
+            }
+        ],
+    }
+    scores = parse(document)
+    (point,) = scores.points
+    assert point.rewards["r"].samples == (1.0, None, 3.0, 2.0)
+    assert point.mixture == {"r": 0.75, "s": 0.25}
+    assert point.vertex is None
+    assert scores.to_json() == document
 
 
-def test_payoff_averages_seeds_and_takes_experts_by_their_reward(typed):
-    scores = typed(
-        {"a": "max"},
-        {"kind": "expert", "coefficients": {"org/x": 1}, "rewards": {"a": 1}},
-        {"kind": "soup", "coefficients": {"org/x": 1, "org/y": 0}, "rewards": {"a": 2}},
-    )
-    assert Payoff.from_scores(scores, serves={"org/x": "a"}).cell("a", "a") == 1.5
+@pytest.mark.parametrize(
+    ("samples", "why"),
+    [
+        ("many", "a list is expected"),
+        ([], "not one of them is a number"),
+        ([None], "not one of them is a number"),
+        ([1, "2"], "is no measurement"),
+        ([1, True], "is no measurement"),
+        ([1, 1e200], "is no measurement"),
+        ([0.0, 0.9], "the mean 1 lies outside them"),
+    ],
+)
+def test_values_that_cannot_be_those_of_prompts_are_refused(samples, why):
+    point = {"kind": "soup", "rewards": {"r": {"mean": 1, "samples": samples}}}
+    with pytest.raises(InvalidInput, match=why) as caught:
+        parse({"rewards": {"r": {"direction": "max"}}, "points": [point]})
+    assert "points[0].rewards.r.samples" in caught.value.problems[0]
 
 
-def test_two_experts_of_one_reward_have_no_single_payoff(typed):
-    scores = typed(
-        {"a": "max"},
-        {"kind": "expert", "coefficients": {"o/x": 1}, "rewards": {"a": 1}},
-        {"kind": "expert", "coefficients": {"o/y": 1}, "rewards": {"a": 2}},
-    )
-    with pytest.raises(InvalidInput, match="both serve a"):
-        Payoff.from_scores(scores, serves={"o/x": "a", "o/y": "a"})
-
-
-def test_published_scores_compare_only_on_equal_prompts():
-    def row(value, prompts="p1", reward="a", **more):
-        return {"reward": reward, "value": value, "split": "test", "prompts_digest": prompts} | more
-
-    payoff = Payoff.from_published(
-        {
-            "a": [row(5.0, "p2"), row(3.0, n=10), row(4.0, n=100), row(1.0, reward="b")],
-            "b": [row(2.0), row(7.0, reward="b"), row(1.0, reward="unknown")],
-            "c": [row(9.0, "p3")],
-        },
-        directions={"a": "max", "b": "min"},
-    )
-    assert payoff.cells == {("a", "a"): 4.0, ("b", "a"): 2.0, ("a", "b"): -1.0, ("b", "b"): -7.0}
-    with pytest.raises(InvalidInput, match="other prompts"):
-        payoff.cell("c", "a")
+def test_a_score_made_in_memory_is_held_to_the_same_rule():
+    with pytest.raises(InvalidInput, match="outside them"):
+        RewardScore(mean=1.0, samples=(2.0, 3.0))

@@ -67,7 +67,7 @@ coefficients = st.none() | st.dictionaries(
 points = st.lists(
     st.builds(
         Point,
-        kind=st.sampled_from(("soup", "expert", "morl", "init")),
+        kind=st.sampled_from(("soup", "expert", "morl", "init", "ensemble")),
         rewards=rewards,
         coefficients=coefficients,
     ),
