@@ -20,7 +20,8 @@ import numpy as np
 
 from rshub.errors import Incompatible
 from rshub.soups.ingredients import Touched
-from rshub.soups.methods import Share, mix_deltas
+from rshub.soups.method import Share
+from rshub.soups.methods import mix_deltas
 from rshub.soups.plan import ComposePlan
 from rshub.tensors.blas import one_thread
 from rshub.tensors.changes import Change, LowRankPart
@@ -98,17 +99,17 @@ def survey(plan: ComposePlan) -> Survey:
 
 def _look(plan: ComposePlan, touched: Touched, sampled: range) -> Look:
     stored = plan.stored(touched)
-    shares = plan.shares(touched, stored)
+    shares, setting = plan.shares(touched, stored), plan.setting(touched, stored)
     at = np.array([part.ingredient for part in touched.contributions])
     coefficients = np.array([share.coefficient for share in shares])
     low_rank = [share.part for share in shares if isinstance(share.part, LowRankPart)]
-    change = None if plan.method.exact else plan.method.mix(shares, stored)
+    change = None if plan.method.exact else plan.method.mix(shares, setting)
     if len(low_rank) == len(shares) and (change is None or change.factors):
         scales = np.array([part.scale for part in low_rank])
         gram = inner_products([part.factors for part in low_rank]) * np.outer(scales, scales)
         squared, gap = float(coefficients @ gram @ coefficients), 0.0
         if change is not None and change.factors:
-            exact = mix_deltas(shares, stored).factors
+            exact = mix_deltas(shares, setting).factors
             assert exact is not None
             pair = inner_products([change.factors, exact])
             squared, gap = float(pair[0, 0]), float(pair[0, 0] - 2 * pair[0, 1] + pair[1, 1])

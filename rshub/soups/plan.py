@@ -5,8 +5,9 @@ Only headers and configs decide, so a plan can be printed and refused at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -16,11 +17,13 @@ from rshub.errors import Incompatible, InvalidInput
 from rshub.formats.fields import nearest
 from rshub.formats.header import span_bytes
 from rshub.soups.ingredients import Ingredient, Term, Touched, gather, refuse_two_namings, touched_tensors
-from rshub.soups.methods import Method, Share, check_method, find_method
+from rshub.soups.method import Method, Options, Setting, Share
+from rshub.soups.methods import check_method, find_method, settle_options
 from rshub.tensors.changes import Change
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.dtypes import CODES, FLOATS
 from rshub.tensors.stored import StoredTensor
+from rshub.tensors.tiles import Grid
 
 __all__ = ["DTYPES", "FORMATS", "ComposePlan", "Term", "plan_soup"]
 
@@ -34,18 +37,20 @@ LARGEST_COEFFICIENT = 1e9
 
 @dataclass(frozen=True, kw_only=True)
 class ComposePlan:
-    """Everything that is decided before writing."""
+    """Everything that is decided before writing; ``memo`` is what methods found by reading a tensor whole."""
 
     base: Checkpoint
     terms: tuple[Term, ...]
     ingredients: tuple[Ingredient, ...]
     method: Method
+    options: Options
     format: Literal["checkpoint", "adapter"]
     rank: int | None
     pad_rank: int | None
     dtype: str
     touched: tuple[Touched, ...]
     warnings: tuple[str, ...]
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def target_dtype(self, stored: str) -> str:
         """Give the dtype, as in a header, in which a tensor of a stored dtype is written."""
@@ -54,10 +59,10 @@ class ComposePlan:
     def rank_of(self, touched: Touched) -> int:
         """Give the rank of a tensor's change before any truncation: at most that of a matrix of its shape."""
         low_rank = touched.low_rank
-        if low_rank is None:
+        if low_rank is None or self.method.ranks == "full":
             return min(touched.rows, touched.columns)
         ranks = [delta.rank for delta in low_rank]
-        return max(ranks) if self.method.alike else sum(ranks)
+        return max(ranks) if self.method.ranks == "largest" else sum(ranks)
 
     @property
     def full_rank(self) -> int:
@@ -86,9 +91,22 @@ class ComposePlan:
             Share(
                 coefficient=self.ingredients[part.ingredient].coefficient,
                 part=part.placement.delta.open(stored, part.placement.layout, work),
+                content=self.ingredients[part.ingredient].expert.content_key,
             )
             for part in touched.contributions
         ]
+
+    def setting(self, touched: Touched, stored: StoredTensor | None, work: np.dtype[Any] = SINGLE) -> Setting:
+        """Say for the method which tensor this is, and what was asked for."""
+        return Setting(
+            tensor=touched.tensor,
+            grid=Grid(rows=touched.rows, columns=touched.columns),
+            stored=stored,
+            work=work,
+            total=math.fsum(abs(ingredient.coefficient) for ingredient in self.ingredients),
+            options=self.options,
+            memo=self.memo,
+        )
 
     def change(self, touched: Touched, work: np.dtype[Any] = SINGLE) -> Change:
         """Mix the experts' deltas of one tensor, in a working dtype.
@@ -99,7 +117,7 @@ class ComposePlan:
         """
         stored = self.stored(touched)
         try:
-            return self.method.mix(self.shares(touched, stored, work), stored)
+            return self.method.mix(self.shares(touched, stored, work), self.setting(touched, stored, work))
         except Incompatible as fault:
             raise Incompatible(f"{touched.tensor}: {fault}", where=touched.tensor, remedy=fault.remedy) from fault
 
@@ -111,7 +129,12 @@ class ComposePlan:
         experts = {term: ingredient.expert for ingredient in self.ingredients for term in ingredient.terms}
         return {
             "format": self.format,
-            "method": {"name": self.method.name, "source": self.method.source},
+            "method": {
+                "name": self.method.name,
+                "source": self.method.source,
+                "laws": list(self.method.laws),
+                "options": {name: value for name, value in vars(self.options).items() if value is not None},
+            },
             "dtype": self.dtype,
             "base": {"source": self.base.source, "shards": len(self.base.shards), "bytes": sum(sizes)},
             "experts": [
@@ -154,6 +177,8 @@ def plan_soup(
     rank: int | None = None,
     pad_rank: int | None = None,
     dtype: str = "auto",
+    density: float | None = None,
+    seed: int | None = None,
 ) -> ComposePlan:
     """Decide what a soup will be.
 
@@ -165,6 +190,8 @@ def plan_soup(
         rank: The most rank that an adapter keeps, the rest is cut off and reported; exact if absent.
         pad_rank: The rank to fill an adapter up to with zeros.
         dtype: ``auto`` keeps each tensor's stored dtype.
+        density: The share of each delta that is kept, for a method that keeps less than all.
+        seed: What chooses the elements that are kept, for a method that draws them.
 
     Raises:
         InvalidInput: For an option that is not one, or a coefficient that is not a finite number.
@@ -174,6 +201,7 @@ def plan_soup(
     """
     check_options(format, rank, pad_rank, dtype)
     chosen = find_method(method)
+    options = settle_options(chosen, Options(density=density, seed=seed))
     for term in terms:
         if not abs(term.coefficient) <= LARGEST_COEFFICIENT:
             raise InvalidInput(
@@ -191,6 +219,7 @@ def plan_soup(
         terms=tuple(terms),
         ingredients=ingredients,
         method=chosen,
+        options=options,
         format="adapter" if format == "adapter" else "checkpoint",
         rank=rank,
         pad_rank=pad_rank,
