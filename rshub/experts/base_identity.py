@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rshub.errors import IntegrityError
 from rshub.formats.address import RepoAddress, parse_address
 from rshub.formats.canonical import digest, sha256
 from rshub.formats.header import header_length
 from rshub.hub.client import Hub, RepoInfo
-from rshub.tensors.checkpoint import Checkpoint
+from rshub.tensors.checkpoint import Checkpoint, config_names
 from rshub.tensors.file_digest import file_digest
-from rshub.tensors.model_config import CONFIG, config_digest, parse_config
-from rshub.tensors.weight_files import weight_files
+from rshub.tensors.model_config import CONFIG, config_digest, parse_config, pipeline_digest
+from rshub.tensors.pipeline import model_files
+from rshub.tensors.weight_files import WeightFiles, weight_files
 from rshub.types import CommitSha, Digest, RepoId
 
 TOKENIZER_FILES = (
@@ -67,7 +69,8 @@ def _on_hub(address: RepoAddress, hub: Hub) -> BaseIdentity:
     def read(name: str) -> bytes:
         return hub.read(info.repo_id, name, commit=info.commit, max_bytes=_SMALL)
 
-    for name in _weights(info, hub):
+    found = _weights(info, hub)
+    for name in found.shards:
         known = info.files[name].sha256
         if known is None:
             raise IntegrityError(f"{source}/{name}: the hub does not know its sha256", where=f"{source}/{name}")
@@ -76,38 +79,54 @@ def _on_hub(address: RepoAddress, hub: Hub) -> BaseIdentity:
     def sha_of(name: str) -> Digest:
         return info.files[name].sha256 or sha256(read(name))
 
-    config = parse_config(read(CONFIG), source=f"{source}/{CONFIG}") if CONFIG in info.files else None
+    configs = {
+        name: parse_config(read(name), source=f"{source}/{name}") for name in config_names(info.files, found.components)
+    }
     return BaseIdentity(
         repo_id=info.repo_id,
         revision=info.commit,
         files=files,
-        config_digest=None if config is None else config_digest(config),
-        tokenizer_digest=_tokenizer_digest(info.files, sha_of),
+        config_digest=_config_digest(configs),
+        tokenizer_digest=_tokenizer_digest(info.files, found.components, sha_of),
     )
 
 
-def _weights(info: RepoInfo, hub: Hub) -> tuple[str, ...]:
-    """Name the weight files of a base on a hub."""
+def _weights(info: RepoInfo, hub: Hub) -> WeightFiles:
+    """Find the weight files of a base on a hub."""
 
     def read(name: str) -> bytes:
         return hub.read(info.repo_id, name, commit=info.commit, max_bytes=_SMALL)
 
-    return weight_files(info.files, read, source=f"{info.repo_id}@{info.commit[:8]}").shards
+    return weight_files(info.files, read, source=f"{info.repo_id}@{info.commit[:8]}")
 
 
 def _in_folder(folder: Path) -> BaseIdentity:
     checkpoint = Checkpoint.open(folder)
-    names = [path.name for path in folder.iterdir() if path.is_file()]
+    names = model_files(folder)
+    configs = {
+        name: parse_config((folder / name).read_bytes(), source=str(folder / name))
+        for name in config_names(names, checkpoint.components)
+    }
     return BaseIdentity(
         path=str(folder),
         files={name: file_digest(folder / name) for name in checkpoint.shards},
-        config_digest=config_digest(checkpoint.config) if CONFIG in names else None,
-        tokenizer_digest=_tokenizer_digest(names, lambda name: file_digest(folder / name)),
+        config_digest=_config_digest(configs),
+        tokenizer_digest=_tokenizer_digest(names, checkpoint.components, lambda name: file_digest(folder / name)),
     )
 
 
-def _tokenizer_digest(names: Collection[str], sha_of: Callable[[str], Digest]) -> Digest | None:
-    files = {name: sha_of(name) for name in TOKENIZER_FILES if name in names}
+def _config_digest(configs: Mapping[str, Mapping[str, Any]]) -> Digest | None:
+    """Take the digest of a model's config by its path; of a pipeline's components, of all of them."""
+    if list(configs) == [CONFIG]:
+        return config_digest(configs[CONFIG])
+    return pipeline_digest(configs) if configs else None
+
+
+def _tokenizer_digest(
+    names: Collection[str], components: Collection[str], sha_of: Callable[[str], Digest]
+) -> Digest | None:
+    places = [f"{component}/{name}" for component in components for name in TOKENIZER_FILES]
+    files = {name: sha_of(name) for name in (*TOKENIZER_FILES, *places) if name in names}
     return digest(files) if files else None
 
 
@@ -123,7 +142,8 @@ def read_layout(identity: BaseIdentity, hub: Hub) -> Checkpoint:
     assert identity.revision is not None
     repo_id, commit = identity.repo_id, identity.revision
     info = hub.info(repo_id, commit)
-    there = {name: info.files[name].sha256 for name in _weights(info, hub)}
+    found = _weights(info, hub)
+    there = {name: info.files[name].sha256 for name in found.shards}
     if there != dict(identity.files):
         names = sorted({*there, *identity.files})
         name = next(name for name in names if there.get(name) != identity.files.get(name))
@@ -136,11 +156,11 @@ def read_layout(identity: BaseIdentity, hub: Hub) -> Checkpoint:
     for name in identity.files:
         size = info.files[name].size
         headers[name] = (_header(hub, repo_id, name, commit, size), size)
-    config = None
-    if CONFIG in info.files:
-        data = hub.read(repo_id, CONFIG, commit=commit, max_bytes=_SMALL)
-        config = parse_config(data, source=f"{repo_id}/{CONFIG}")
-    return Checkpoint.from_headers(headers, config=config, source=str(identity))
+    configs = {
+        name: parse_config(hub.read(repo_id, name, commit=commit, max_bytes=_SMALL), source=f"{repo_id}/{name}")
+        for name in config_names(info.files, found.components)
+    }
+    return Checkpoint.from_headers(headers, configs=configs, source=str(identity), components=found.components)
 
 
 def _header(hub: Hub, repo_id: str, name: str, commit: str, size: int) -> bytes:

@@ -44,6 +44,8 @@ def write_checkpoint(
     sampled = sample_ranges(plan)
     touched = {one.tensor: one for one in plan.touched}
     files = [_file_plan(plan, shard, touched, sampled) for shard in plan.base.shards]
+    for shard in plan.base.shards:
+        (staging / shard).parent.mkdir(exist_ok=True)
     written = write_files(files, staging, digests=digests, workers=workers, window=window, progress=progress)
     samples = [
         sample for file in files for part in file.parts if isinstance(part, Rewritten) for sample in part.tensor.samples
@@ -67,7 +69,7 @@ def _file_plan(
     if not same:
         metadata = load_json(header[LENGTH_BYTES:], source=shard, error=IntegrityError).get("__metadata__")
         header = render_header(
-            ((name, plan.target_dtype(span.dtype), span.shape) for name, span in spans), metadata=metadata
+            ((span.name, plan.target_dtype(span.dtype), span.shape) for _, span in spans), metadata=metadata
         )
     parts: list[Part] = [Literal(start=0, data=header)]
     at = len(header)

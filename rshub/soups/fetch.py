@@ -18,6 +18,8 @@ from rshub.soups.pin import ADAPTER_FILES
 from rshub.soups.plan import Term
 from rshub.soups.side_files import is_side_file
 from rshub.tensors.file_digest import file_digest
+from rshub.tensors.pipeline import model_files
+from rshub.tensors.plain_file import read_plain
 from rshub.tensors.weight_files import MAX_INDEX_BYTES, WeightFiles, weight_files
 from rshub.types import CommitSha, RepoId
 
@@ -42,14 +44,13 @@ def fetch_base(base: Pin, hub: Hub, *, afresh: bool = False) -> Iterator[Path]:
     """
     if base.path is not None:
         source, names = _folder(base), list(base.files)
-        there = [path.name for path in source.iterdir() if path.is_file()]
-        _all_pinned(base, weight_files(there, lambda name: (source / name).read_bytes(), source=base.place))
+        _all_pinned(base, weight_files(model_files(source), lambda name: read_plain(source / name), source=base.place))
     else:
         repo_id, commit = _repo(base)
         there = list(hub.info(repo_id, commit).files)
         found = weight_files(there, partial(_read, hub, repo_id, commit), source=base.place)
         _all_pinned(base, found)
-        names = [*base.files, *(name for name in there if is_side_file(name, index=found.index))]
+        names = [*base.files, *(name for name in there if is_side_file(name, found))]
         source = hub.download(repo_id, names, commit=commit)
     with tempfile.TemporaryDirectory(prefix="rshub-base-") as view:
         for name in dict.fromkeys(names):

@@ -28,7 +28,7 @@ def pin_base(identity: BaseIdentity) -> Pin:
     if identity.path is None:
         return Pin(repo_id=identity.repo_id, revision=identity.revision, files=identity.files)
     folder = Path(identity.path).resolve()
-    beside = {name: file_digest(folder / name) for name in side_files(folder, index=Checkpoint.open(folder).index)}
+    beside = {name: file_digest(folder / name) for name in side_files(folder, Checkpoint.open(folder))}
     return Pin(path=str(folder), files={**identity.files, **beside})
 
 

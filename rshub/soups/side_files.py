@@ -1,7 +1,8 @@
 """The files beside the weights that a soup needs to be a model: config, tokenizer, chat template, generation config.
 
-They are copied by a list of the names that models use for them, whatever their size. All else stays behind: pickles,
-programs, other weights, cards, what belongs to an expert or to another soup, and what people keep beside a model.
+Those of a pipeline's components lie in their folders, like schedulers that have no weights at all. They are copied by a
+list of the names that models use for them, whatever their size. All else stays behind: pickles, programs, other
+weights, cards, what belongs to an expert or to another soup, and what people keep beside a model.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ from typing import Any
 
 from rshub.errors import IntegrityError
 from rshub.formats.canonical import load_json
+from rshub.formats.header import span_bytes
 from rshub.soups.plan import ComposePlan
-from rshub.tensors.model_config import CONFIG
-from rshub.tensors.plain_file import file_names, open_plain
-from rshub.tensors.weight_files import INDEX_SUFFIX, MAX_INDEX_BYTES
+from rshub.tensors.checkpoint import Checkpoint
+from rshub.tensors.model_config import CONFIG, parse_config
+from rshub.tensors.pipeline import MODEL_INDEX, TEMPLATES, model_files
+from rshub.tensors.plain_file import open_plain
+from rshub.tensors.weight_files import INDEX_SUFFIX, MAX_INDEX_BYTES, WeightFiles
 from rshub.types import Digest
 
-TEMPLATES = "additional_chat_templates"
-
 NAMES = frozenset({
-    CONFIG, "generation_config.json",
+    CONFIG, "generation_config.json", MODEL_INDEX, "scheduler_config.json",
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "chat_template.jinja", "chat_template.json",
     "preprocessor_config.json", "processor_config.json", "image_processor_config.json",
@@ -63,32 +65,40 @@ def write_side_files(plan: ComposePlan, staging: Path) -> dict[str, tuple[Digest
     """
     assert plan.base.folder is not None
     written: dict[str, tuple[Digest, int]] = {}
-    for name in side_files(plan.base.folder, index=plan.base.index):
+    for name in side_files(plan.base.folder, plan.base):
         data: Iterable[bytes] = _pieces(plan.base.folder / name)
-        if name == CONFIG and plan.dtype != "auto":
-            data = [_with_dtype(plan.base.config, plan.dtype)]
-        if name == plan.base.index and plan.dtype != "auto":
-            data = [_with_total(b"".join(data), plan.checkpoint_bytes(), name)]
+        if plan.dtype != "auto" and PurePosixPath(name).name == CONFIG:
+            data = [_with_dtype(parse_config(b"".join(data), source=name), plan.dtype, top=name == CONFIG)]
+        if plan.dtype != "auto" and name in plan.base.indices:
+            data = [_with_total(b"".join(data), _bytes_beside(plan, name), name)]
         written[name] = _write(staging / name, data)
     return written
 
 
-def side_files(folder: Path, *, index: str | None) -> list[str]:
+def side_files(folder: Path, model: Checkpoint | WeightFiles) -> list[str]:
     """List the files of a base that go with its weights, by their path within it."""
-    names = file_names(folder)
-    if (folder / TEMPLATES).is_dir():
-        names += [f"{TEMPLATES}/{name}" for name in file_names(folder / TEMPLATES)]
-    return sorted(name for name in names if is_side_file(name, index=index))
+    return sorted(name for name in model_files(folder) if is_side_file(name, model))
 
 
-def is_side_file(name: str, *, index: str | None) -> bool:
+def is_side_file(name: str, model: Checkpoint | WeightFiles) -> bool:
     """Say whether a file of a model repo goes with its weights, by its path within the repo."""
     path = PurePosixPath(name)
-    if len(path.parts) == 2:
-        return path.parts[0] == TEMPLATES and path.suffix == ".jinja"
     if name.endswith(INDEX_SUFFIX):
-        return name == index
-    return name in NAMES or PATTERNS.fullmatch(name) is not None
+        return name in model.indices
+    inside = path.parts[1:] if len(path.parts) > 1 and path.parts[0] in model.components else path.parts
+    if len(inside) == 2:
+        return inside[0] == TEMPLATES and path.suffix == ".jinja"
+    return len(inside) == 1 and (inside[0] in NAMES or PATTERNS.fullmatch(inside[0]) is not None)
+
+
+def _bytes_beside(plan: ComposePlan, index: str) -> int:
+    """Give the size of the tensors that an index is about: those of its folder (bytes)."""
+    folder = PurePosixPath(index).parent
+    return sum(
+        span_bytes(plan.target_dtype(placed.dtype), placed.shape)
+        for placed in plan.base.tensors.values()
+        if PurePosixPath(placed.shard).parent == folder
+    )
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
@@ -101,7 +111,7 @@ def _write(target: Path, pieces: Iterable[bytes]) -> tuple[Digest, int]:
     """Write a file, giving its sha256 and size (bytes)."""
     sha = hashlib.sha256()
     size = 0
-    target.parent.mkdir(exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as file:
         for data in pieces:
             file.write(data)
@@ -110,8 +120,8 @@ def _write(target: Path, pieces: Iterable[bytes]) -> tuple[Digest, int]:
     return Digest(sha.hexdigest()), size
 
 
-def _with_dtype(config: Mapping[str, Any], dtype: str) -> bytes:
-    """Write the config with another dtype, wherever it names one."""
+def _with_dtype(config: Mapping[str, Any], dtype: str, *, top: bool) -> bytes:
+    """Write a config with another dtype, wherever it names one; at the top it has to."""
 
     def renamed(value: Any) -> Any:
         if isinstance(value, dict):
@@ -122,7 +132,7 @@ def _with_dtype(config: Mapping[str, Any], dtype: str) -> bytes:
         return value
 
     edited = renamed(dict(config))
-    if not any(key in edited for key in DTYPE_KEYS):
+    if top and not any(key in edited for key in DTYPE_KEYS):
         edited["torch_dtype"] = dtype
     return (json.dumps(edited, indent=2, ensure_ascii=False) + "\n").encode()
 

@@ -13,7 +13,7 @@ from rshub.types import Digest
 
 CONFIG = "config.json"
 MAX_CONFIG_BYTES = 32 * 1024 * 1024
-NOISE = ("transformers_version", "_name_or_path", "dtype")
+NOISE = ("transformers_version", "_diffusers_version", "_name_or_path", "dtype")
 """Fields that say nothing of the model."""
 
 
@@ -35,5 +35,14 @@ def parse_config(data: bytes, *, source: str) -> dict[str, Any]:
 
 def config_digest(config: Mapping[str, Any]) -> Digest:
     """Take the sha256 of a config's canonical form without its noise; an infinity counts as its name."""
+    return digest(_without_noise(config))
+
+
+def pipeline_digest(configs: Mapping[str, Any]) -> Digest:
+    """Take the sha256 of the configs of a pipeline's components, each without its noise."""
+    return digest({component: _without_noise(config) for component, config in configs.items()})
+
+
+def _without_noise(config: Mapping[str, Any]) -> dict[str, Any]:
     named = json.loads(json.dumps(dict(config)), parse_constant=str)
-    return digest({key: value for key, value in named.items() if key not in NOISE})
+    return {key: value for key, value in named.items() if key not in NOISE}

@@ -1,7 +1,8 @@
 """Which files of a model repo are its weights: one rule for a folder and for a hub, on file names and the index alone.
 
 A whole file under a usual name goes first, as for the libraries that load it; then the shards of the one index; then
-the only safetensors file there is. Pickles are never an answer.
+the only safetensors file there is. A pipeline is judged component by component: what lies at its top are copies.
+Pickles are never an answer.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import PurePosixPath
 
 from rshub.errors import IntegrityError, NotFound
 from rshub.formats.canonical import load_json
+from rshub.tensors.pipeline import MODEL_INDEX, components
 from rshub.tensors.tensor_file import PICKLES
 from rshub.types import TensorName
 
@@ -22,11 +24,15 @@ MAX_INDEX_BYTES = 32 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class WeightFiles:
-    """The weight files of a model; with an index, its name and where it puts each tensor."""
+    """The weight files of a model, by their path in it; with indices, their names and where they put each tensor.
+
+    ``components`` are the folders of a pipeline, with weights or without; its tensors are named ``component/name``.
+    """
 
     shards: tuple[str, ...]
-    index: str | None = None
+    indices: tuple[str, ...] = ()
     placed: Mapping[TensorName, str] = field(default_factory=dict)
+    components: tuple[str, ...] = ()
 
 
 def weight_files(names: Collection[str], read: Callable[[str], bytes], *, source: str) -> WeightFiles:
@@ -34,18 +40,54 @@ def weight_files(names: Collection[str], read: Callable[[str], bytes], *, source
 
     Args:
         names: Every file of the folder or repo, by its path in it.
-        read: Gives the bytes of one of them; called for the index only.
+        read: Gives the bytes of one of them; called for indices only.
         source: What to call the model in an error.
 
     Raises:
         IntegrityError: There are pickles only, several candidates, or an index that does not fit.
         NotFound: There are no weights at all.
     """
+    if MODEL_INDEX in names:
+        return _of_pipeline(names, read, source)
+    found = _in_folder([name for name in names if "/" not in name], read, source)
+    if found is None:
+        raise NotFound(f"{source}: no safetensors weights", where=source, remedy="check that this is the base model")
+    return found
+
+
+def _of_pipeline(names: Collection[str], read: Callable[[str], bytes], source: str) -> WeightFiles:
+    """Gather the weight files of all components."""
+    shards: list[str] = []
+    indices: list[str] = []
+    placed: dict[TensorName, str] = {}
+    named = components(read(MODEL_INDEX), source=f"{source}/{MODEL_INDEX}")
+    for component in named:
+        start = f"{component}/"
+        inside = [name.removeprefix(start) for name in names if name.startswith(start)]
+        if not inside:
+            raise IntegrityError(
+                f"{source}: {MODEL_INDEX} names the component {component}, which is not there",
+                where=f"{source}/{component}",
+                remedy="fetch the whole pipeline",
+            )
+        found = _in_folder([name for name in inside if "/" not in name], read, f"{source}/{component}", start=start)
+        if found is not None:
+            shards += [start + shard for shard in found.shards]
+            indices += [start + index for index in found.indices]
+            placed |= {TensorName(start + name): start + shard for name, shard in found.placed.items()}
+    if not shards:
+        raise NotFound(f"{source}: no safetensors weights in any component", where=source, remedy="check the base")
+    return WeightFiles(shards=tuple(sorted(shards)), indices=tuple(indices), placed=placed, components=named)
+
+
+def _in_folder(
+    tops: Collection[str], read: Callable[[str], bytes], source: str, *, start: str = ""
+) -> WeightFiles | None:
+    """Choose among the files of the folder ``start``; None when there are no weights of any kind."""
     for single in SINGLE_FILES:
-        if single in names:
+        if single in tops:
             return WeightFiles(shards=(single,))
-    tops = sorted(name for name in names if "/" not in name)
-    indices = [name for name in tops if name.endswith(INDEX_SUFFIX)]
+    indices = sorted(name for name in tops if name.endswith(INDEX_SUFFIX))
     if len(indices) > 1:
         raise IntegrityError(
             f"{source}: there is more than one index: {', '.join(indices)}",
@@ -53,8 +95,8 @@ def weight_files(names: Collection[str], read: Callable[[str], bytes], *, source
             remedy="keep the one that belongs to the model",
         )
     if indices:
-        return _indexed(indices[0], read(indices[0]), names, source)
-    found = [name for name in tops if name.endswith(".safetensors")]
+        return _indexed(indices[0], read(start + indices[0]), tops, source)
+    found = sorted(name for name in tops if name.endswith(".safetensors"))
     if len(found) == 1:
         return WeightFiles(shards=(found[0],))
     if found:
@@ -63,14 +105,14 @@ def weight_files(names: Collection[str], read: Callable[[str], bytes], *, source
             where=source,
             remedy="add model.safetensors.index.json, or keep one file",
         )
-    pickles = [name for name in tops if name.endswith(PICKLES)]
+    pickles = sorted(name for name in tops if name.endswith(PICKLES))
     if pickles:
         raise IntegrityError(
             f"{source}: the weights are there only as {pickles[0]}, a pickle, which is never opened",
             where=f"{source}/{pickles[0]}",
             remedy="save them as safetensors: save_pretrained(..., safe_serialization=True)",
         )
-    raise NotFound(f"{source}: no safetensors weights", where=source, remedy="check that this is the base model")
+    return None
 
 
 def _indexed(index: str, data: bytes, names: Collection[str], source: str) -> WeightFiles:
@@ -93,4 +135,4 @@ def _indexed(index: str, data: bytes, names: Collection[str], source: str) -> We
                 remedy="fetch the whole checkpoint",
             )
     placed = {TensorName(name): shard for name, shard in weight_map.items()}
-    return WeightFiles(shards=tuple(sorted(set(placed.values()))), index=index, placed=placed)
+    return WeightFiles(shards=tuple(sorted(set(placed.values()))), indices=(index,), placed=placed)

@@ -347,7 +347,7 @@ def test_an_adapter_needs_only_the_headers_of_its_base(tiny, pot):
     for path in sorted(folder.glob("*.safetensors")):
         data = path.read_bytes()
         headers[path.name] = (data[: 8 + int.from_bytes(data[:8], "little")], len(data))
-    remote = Checkpoint.from_headers(headers, config={}, source="org/base")
+    remote = Checkpoint.from_headers(headers, configs={}, source="org/base")
     got, _ = pot.cook(remote, terms, format="adapter")
     want, _ = pot.cook(folder, terms, format="adapter")
     for path in want.iterdir():

@@ -251,7 +251,7 @@ def test_square_layers_are_not_guessed_when_the_others_contradict_the_config(tin
 def test_a_headers_only_base_serves_for_planning(tiny):
     folder = tiny.base()
     data = (folder / "model.safetensors").read_bytes()
-    base = Checkpoint.from_headers({"model.safetensors": (data[:9000], len(data))}, config=None, source="org/b")
+    base = Checkpoint.from_headers({"model.safetensors": (data[:9000], len(data))}, configs={}, source="org/b")
     assert plan_soup(base=base, terms=[], format="adapter").touched == ()
 
 

@@ -109,7 +109,7 @@ def test_a_truncated_file_is_refused(tiny, cut):
 def test_headers_alone_make_a_base(tiny):
     folder = tiny.base(shards=2)
     headers = {path.name: (path.read_bytes(), path.stat().st_size) for path in folder.glob("*.safetensors")}
-    remote = Checkpoint.from_headers(headers, config={"a": 1}, source="org/base")
+    remote = Checkpoint.from_headers(headers, configs={"config.json": {"a": 1}}, source="org/base")
     local = Checkpoint.open(folder)
     assert remote.tensors == local.tensors
     assert remote.folder is None
