@@ -29,7 +29,18 @@ from rshub.cli.output import Output, as_argument, output_options, same_hub
     type=click.Choice(["checkpoint", "adapter"]),
     help="A whole model, or one adapter for the base.  [default: checkpoint, or the lock's own]",
 )
-@click.option("--method", metavar="delta|factor", help="How deltas are mixed.  [default: delta, or the lock's own]")
+@click.option(
+    "--method",
+    metavar="delta|factor|slerp|ties|dare",
+    help="How deltas are mixed; only delta is exact.  [default: delta, or the lock's own]",
+)
+@click.option(
+    "--density",
+    type=float,
+    metavar="D",
+    help="The share of each delta that ties or dare keeps.  [default: 0.2, or 0.5]",
+)
+@click.option("--seed", type=int, metavar="N", help="What chooses the elements that dare keeps.  [default: 0]")
 @click.option("--rank", type=click.IntRange(min=1), metavar="N", help="Truncate the adapter to this rank.")
 @click.option("--pad-rank", type=click.IntRange(min=1), metavar="N", help="Pad the adapter with zeros to this rank.")
 @click.option(
@@ -54,6 +65,8 @@ def compose(
     rank: int | None,
     pad_rank: int | None,
     dtype: str | None,
+    density: float | None,
+    seed: int | None,
     layout: str,
     hash_: bool,
     no_digest: bool,
@@ -80,6 +93,8 @@ def compose(
             rank=rank,
             pad_rank=pad_rank,
             dtype=dtype,
+            density=density,
+            seed=seed,
             layout=layout,
             hash=hash_,
             digests=not no_digest,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from rshub.soups.build import SoupReport, write_soup
 from rshub.soups.card import render_soup_card
 from rshub.soups.fetch import fetch_base, fetch_terms, identity_of
 from rshub.soups.lock import FILE_NAME, OutputForm, SoupLock
+from rshub.soups.method import Options
+from rshub.soups.methods import find_method, settle_options
 from rshub.soups.plan import check_options, plan_soup
 from rshub.soups.push import check_target, push_soup
 from rshub.soups.resolve import Resolution, obey, resolve
@@ -72,6 +74,8 @@ def compose(
     rank: int | None = None,
     pad_rank: int | None = None,
     dtype: str | None = None,
+    density: float | None = None,
+    seed: int | None = None,
     layout: str = "base",
     hash: bool = False,  # noqa: A002 - the command line's word
     digests: bool = True,
@@ -97,6 +101,8 @@ def compose(
         rank: Truncate the adapter to this rank; the lost energy is reported.
         pad_rank: Pad the adapter with zeros to this rank.
         dtype: ``auto`` (each tensor's own), ``bfloat16``, ``float16`` or ``float32``.
+        density: The share of each delta that is kept, for a method that keeps less than all; None takes a lock's own.
+        seed: What chooses the elements that are kept, for a method that draws them; None takes a lock's own.
         layout: How tensors are dealt to shards: ``base``, as the base has them.
         hash: Hash every input afresh instead of trusting digests that were taken earlier.
         digests: Take the sha256 of every output and keep them in the lock.
@@ -153,7 +159,16 @@ def compose(
                 token=token,
             )
             pinned = resolution.lock
-        form = _form(pinned.form, format=format, method=method, dtype=dtype, rank=rank, pad_rank=pad_rank)
+        form = _form(
+            pinned.form,
+            format=format,
+            method=method,
+            dtype=dtype,
+            rank=rank,
+            pad_rank=pad_rank,
+            density=density,
+            seed=seed,
+        )
         report = _build(pinned, form, staging, stack, hub, afresh=hash, digests=digests, progress=progress)
         outputs = {name: claim["sha256"] for name, claim in report.files.items()} if digests else None
         if outputs is not None and pinned.outputs is not None and form == pinned.form:
@@ -184,12 +199,20 @@ def _check_targets(out: Path, lock: Path | None, push: str | None, hub: Hub) -> 
 
 
 def _form(pinned: OutputForm, **said: Any) -> OutputForm:
-    """Lay what was asked for over what the lock says; ranks and dtype belong to a format and go with it."""
-    same_format = said["format"] in {None, pinned.format}
-    kept = vars(pinned) if same_format else {**vars(pinned), "dtype": "auto", "rank": None, "pad_rank": None}
+    """Lay what was asked for over what the lock says.
+
+    Ranks and dtype belong to a format, density and seed to a method, and go with it. Defaults of the method are written
+    down, so that a lock says all that the bytes depend on.
+    """
+    kept = dict(vars(pinned))
+    if said["format"] not in {None, pinned.format}:
+        kept |= {"dtype": "auto", "rank": None, "pad_rank": None}
+    if said["method"] not in {None, pinned.method}:
+        kept |= vars(Options())
     form = OutputForm(**{**kept, **{key: value for key, value in said.items() if value is not None}})
     check_options(form.format, form.rank, form.pad_rank, form.dtype)
-    return form
+    options = settle_options(find_method(form.method), Options(density=form.density, seed=form.seed))
+    return replace(form, density=options.density, seed=options.seed)
 
 
 def _build(
@@ -217,6 +240,8 @@ def _build(
         rank=form.rank,
         pad_rank=form.pad_rank,
         dtype=form.dtype,
+        density=form.density,
+        seed=form.seed,
     )
     return write_soup(
         plan,

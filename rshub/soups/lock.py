@@ -76,6 +76,8 @@ class OutputForm:
     dtype: str = "auto"
     rank: int | None = None
     pad_rank: int | None = None
+    density: float | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +153,8 @@ class SoupLock:
                 dtype=form.text("dtype", default="auto"),
                 rank=form.integer("rank", least=1) if form.has("rank") else None,
                 pad_rank=form.integer("pad_rank", least=1) if form.has("pad_rank") else None,
+                density=form.number("density") if form.has("density") else None,
+                seed=form.integer("seed") if form.has("seed") else None,
             ),
             outputs=top.mapping("outputs", _is_digest, "a sha256") if top.has("outputs") else None,
             tool_version=top.inner("tool", required=False).text("version", default=""),

@@ -1,65 +1,73 @@
-"""Methods of mixing against dense algebra."""
+"""The list of methods, and what all of them have to say of themselves."""
 
-import numpy as np
+from pathlib import Path
+
 import pytest
 
-from rshub.errors import Incompatible
+from rshub.soups.method import LAWS
 from rshub.soups.methods import METHODS
-from tests.tiny_models import MODULES, load_folder
+from tests.tiny_models import load_folder
+
+HELP = Path(__file__).parents[1] / "golden" / "help" / "rshub-compose.txt"
 
 
-def test_every_method_says_where_it_comes_from():
+def test_every_method_says_where_it_comes_from_and_what_it_keeps():
     for name, method in METHODS.items():
         assert method.name == name
         assert method.source
         assert method.mix.__doc__
+        assert set(method.laws) <= set(LAWS)
+        assert {"order", "splitting", "bytes"} <= set(method.laws)
+    assert [name for name, method in METHODS.items() if method.exact] == ["delta"]
 
 
-def test_factor_mixes_the_factors_one_by_one_and_measures_the_gap(tiny, pot):
-    base = tiny.base()
-    terms = [(tiny.adapter(seed=n), weight) for n, weight in ((1, 0.6), (2, 0.7), (3, -0.3))]
-    out, report = pot.cook(base, terms, method="factor")
-    got, gap, exact_norm, norm = load_folder(out), 0.0, 0.0, 0.0
-    for module in MODULES:
-        a = sum(weight * adapter.factors[module][0].astype(float) for adapter, weight in terms)
-        b = sum(weight * adapter.factors[module][1].astype(float) for adapter, weight in terms)
-        mixed = 2.0 * (b @ a)
-        exact = sum(weight * adapter.delta(module) for adapter, weight in terms)
-        theta = load_folder(base)[module + ".weight"].astype(float)
-        np.testing.assert_allclose(got[module + ".weight"], theta + mixed, atol=1e-6)
-        gap += np.sum((mixed - exact) ** 2)
-        exact_norm += np.sum(exact**2)
-        norm += np.sum(mixed**2)
-    assert report.figures["factor_gap"]["norm"] == pytest.approx(np.sqrt(gap), rel=1e-6)
-    assert report.figures["factor_gap"]["relative"] == pytest.approx(np.sqrt(gap / exact_norm), rel=1e-6)
-    assert report.figures["norm"] == pytest.approx(np.sqrt(norm), rel=1e-6)
+def test_the_help_lists_every_method():
+    assert "|".join(METHODS) in HELP.read_text(encoding="utf-8")
 
 
-def test_factor_keeps_the_rank_of_its_experts(tiny, pot):
-    terms = [(tiny.adapter(seed=n), 0.5) for n in (1, 2)]
-    tensors = pot.adapter(tiny.base(), terms, method="factor")
-    assert {values.shape[0] for name, values in tensors.items() if "lora_A" in name} == {4}
+def test_a_plan_names_the_method_its_laws_and_its_options(tiny, pot):
+    told = pot.plan(tiny.base(), [(tiny.adapter(), 1.0)], method="dare", density=0.25).describe()["method"]
+    assert (told["name"], told["options"]) == ("dare", {"density": 0.25, "seed": 0})
+    assert told["source"] == METHODS["dare"].source
+    assert told["laws"] == list(METHODS["dare"].laws)
 
 
-def test_factor_and_delta_agree_on_one_expert(tiny, pot):
-    base, adapter = tiny.base(), tiny.adapter()
-    one, two = (pot.checkpoint(base, [(adapter, 1.0)], method=method) for method in ("factor", "delta"))
-    for name, values in one.items():
-        np.testing.assert_allclose(values, two[name], atol=1e-7)
-    _, report = pot.cook(base, [(adapter, 1.0)], method="factor")
-    assert report.figures["factor_gap"]["norm"] == pytest.approx(0.0, abs=1e-6)
+@pytest.mark.parametrize("method", METHODS)
+def test_neither_order_nor_splitting_matters(tiny, pot, method):
+    base, one, two = tiny.base(dtype="BF16"), tiny.adapter(seed=1), tiny.adapter(seed=2)
+    soups = [
+        pot.cook(base, terms, method=method)[0]
+        for terms in (
+            [(one, 0.75), (two, 0.25)],
+            [(two, 0.25), (one, 0.75)],
+            [(one, 0.5), (two, 0.25), (one, 0.25)],
+        )
+    ]
+    files = [(soup / "model.safetensors").read_bytes() for soup in soups]
+    assert files[0] == files[1] == files[2]
+    assert files[0] != (base / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("weights", [(0.5, 0.6), (1.0, -0.5)])
-def test_factor_needs_coefficients_that_sum_to_one(tiny, pot, weights):
-    terms = [(tiny.adapter(seed=n), weight) for n, weight in enumerate(weights)]
-    with pytest.raises(Incompatible, match="sum to 1") as caught:
-        pot.plan(tiny.base(), terms, method="factor")
-    assert "delta" in caught.value.remedy
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if "one-hot" in method.laws])
+def test_a_coefficient_of_one_gives_the_expert(tiny, pot, method):
+    base, one, two = tiny.base(), tiny.adapter(seed=1), tiny.adapter(seed=2)
+    got, want = (pot.checkpoint(base, [(one, 1.0), (two, 0.0)], method=name) for name in (method, "delta"))
+    for name, values in got.items():
+        assert values == pytest.approx(want[name], abs=1e-7)
 
 
-@pytest.mark.parametrize("other", [{"rank": 5}, {"alpha": 9}, {"modules": MODULES[:2]}, {"rslora": True}])
-def test_factor_needs_experts_of_one_build(tiny, pot, other):
-    terms = [(tiny.adapter(seed=1), 0.5), (tiny.adapter(seed=2, **other), 0.5)]
-    with pytest.raises(Incompatible, match="equal modules, ranks and scales"):
-        pot.plan(tiny.base(), terms, method="factor")
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if "zero" in method.laws])
+def test_no_coefficients_give_the_base(tiny, pot, method):
+    base = tiny.base(dtype="F16")
+    got = pot.checkpoint(base, [(tiny.adapter(), 0.0)], method=method)
+    for name, values in load_folder(base).items():
+        assert values.tobytes() == got[name].tobytes()
+
+
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if "adapter" in method.laws])
+def test_an_adapter_is_the_checkpoint(tiny, pot, method):
+    base, terms = tiny.base(), [(tiny.adapter(seed=1), 0.75), (tiny.adapter(seed=2), 0.25)]
+    adapter, _ = pot.cook(base, terms, method=method, format="adapter")
+    want, got = pot.checkpoint(base, terms, method=method), pot.checkpoint(base, [(adapter, 1.0)])
+    for name, values in want.items():
+        assert got[name] == pytest.approx(values, abs=5e-7)

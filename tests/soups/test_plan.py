@@ -39,9 +39,13 @@ def test_a_plan_says_what_it_would_do(tiny, pot):
     [
         ({"format": "adaptor"}, "did you mean 'adapter'"),
         ({"dtype": "bf16"}, "there is no dtype 'bf16'"),
-        ({"method": "slerp"}, "there is no method 'slerp'"),
-        ({"method": "ties"}, "there is no method 'ties'"),
-        ({"method": "dare"}, "there is no method 'dare'"),
+        ({"method": "deltas"}, "there is no method 'deltas'; did you mean 'delta'"),
+        ({"density": 0.5}, "the method 'delta' has no use for a density"),
+        ({"method": "ties", "seed": 3}, "the method 'ties' has no use for a seed"),
+        ({"method": "ties", "density": 0.0}, "density = 0.0"),
+        ({"method": "dare", "density": 1.5}, "density = 1.5"),
+        ({"method": "dare", "density": float("nan")}, "density = nan"),
+        ({"method": "dare", "seed": -1}, "seed = -1"),
         ({"rank": 0, "format": "adapter"}, "rank = 0"),
         ({"rank": 4}, "no meaning for a checkpoint"),
         ({"pad_rank": 4}, "no meaning for a checkpoint"),
@@ -57,9 +61,8 @@ def test_an_option_that_is_not_one_is_refused(tiny, pot, options, says):
 
 def test_an_unknown_method_names_those_that_exist(tiny, pot):
     with pytest.raises(InvalidInput) as caught:
-        pot.plan(tiny.base(), [(tiny.adapter(), 1.0)], method="ties")
-    assert "delta" in caught.value.remedy
-    assert "factor" in caught.value.remedy
+        pot.plan(tiny.base(), [(tiny.adapter(), 1.0)], method="nuslerp")
+    assert all(name in caught.value.remedy for name in ("delta", "factor", "slerp", "ties", "dare"))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
