@@ -44,13 +44,24 @@ CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "DoubleHeads
 MASKED = ("ForMaskedLM", "ForPreTraining", "WithLMHeadModel")
 """How classes end whose head lies over other layers and is tied in more than one place."""
 
+TIED_BY_DEFAULT = (
+    "biogpt", "bloom", "cohere", "cohere2", "ctrl", "falcon", "falcon_mamba", "gemma", "gemma2", "gemma3",
+    "gemma3_text", "gpt2", "gpt_bigcode", "gpt_neo", "gpt_neox_japanese", "mamba", "mpt", "openai-gpt", "opt",
+    "recurrent_gemma", "starcoder2", "xglm",
+)  # fmt: skip
+"""Types of models whose configs mean a tied head when they say nothing."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TiedHead:
-    """A head that is the embedding: its name if it were stored, and the tensor that it is."""
+    """A head that is the embedding: its name if it were stored, and the tensor that it is.
+
+    ``stored`` says that it is stored nevertheless, a second time.
+    """
 
     head: TensorName
     embedding: TensorName
+    stored: bool = False
 
 
 def tied_head(base: Checkpoint) -> TiedHead | None:
@@ -62,20 +73,31 @@ def tied_head(base: Checkpoint) -> TiedHead | None:
     Returns:
         The head and the embedding; None when nothing is tied, or when what is tied is not read here.
     """
-    if said_tied(base.config) is False or stored_head(base) is not None or not _gives_words(base):
+    found = tied_pair(base)
+    return None if found is None or found.stored else found
+
+
+def tied_pair(base: Checkpoint) -> TiedHead | None:
+    """Find the head that is the embedding, also when the base stores it a second time; see ``tied_head``."""
+    said, stored = said_tied(base.config), stored_head(base)
+    if said is False or not _gives_words(base) or any(name in base.tensors for name in MANY):
         return None
     found = [name for name in HEADS if name in base.tensors]
-    if len(found) != 1 or any(name in base.tensors for name in MANY):
+    if len(found) != 1 or (stored is not None and (said is None or stored != HEADS[found[0]])):
         return None
-    return TiedHead(head=TensorName(HEADS[found[0]]), embedding=TensorName(found[0]))
+    return TiedHead(head=TensorName(HEADS[found[0]]), embedding=TensorName(found[0]), stored=stored is not None)
 
 
 def said_tied(config: Mapping[str, Any]) -> bool | None:
-    """Give what a config says of tying, at the top or of the text: once is enough; None leaves it to the class."""
-    said = {
-        level.get("tie_word_embeddings") for level in (config, config.get("text_config")) if isinstance(level, dict)
-    }
-    return True if True in said else False if False in said else None
+    """Give what a config says of tying, at the top or of the text, where once is enough; else what the class does.
+
+    None when neither is known.
+    """
+    levels = [level for level in (config, config.get("text_config")) if isinstance(level, Mapping)]
+    said = [level["tie_word_embeddings"] for level in levels if isinstance(level.get("tie_word_embeddings"), bool)]
+    if said:
+        return any(said)
+    return True if config.get("model_type") in TIED_BY_DEFAULT else None
 
 
 def stored_head(base: Checkpoint) -> TensorName | None:
@@ -89,11 +111,12 @@ def refuse_other_ties(name: TensorName, base: Checkpoint, *, label: str) -> None
     Raises:
         Incompatible: Naming the tensor and what would settle it.
     """
-    if name not in MANY and not _holds_words(name, base):
+    inside = name.rpartition("/")[2]
+    if inside not in MANY and not _holds_words(name, base):
         return
     architectures = _architectures(base)
     tied = tied_head(base)
-    if name in MANY or any(each.endswith(MASKED) for each in architectures):
+    if inside in MANY or any(each.endswith(MASKED) for each in architectures):
         why, remedy = "the model ties it to more than one place", "use experts that leave the embedding alone"
     elif said_tied(base.config) is False or stored_head(base) is not None or tied is not None:
         return

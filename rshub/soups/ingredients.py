@@ -14,7 +14,9 @@ from pathlib import Path
 from rshub.deltas.delta import Kind, Layout, LowRank
 from rshub.deltas.expert_tensors import ExpertTensors, read_expert
 from rshub.deltas.matching import Placement
+from rshub.deltas.tying import tied_pair
 from rshub.errors import Incompatible
+from rshub.soups.twins import placed_with_twins
 from rshub.tensors.checkpoint import Checkpoint, Placed
 from rshub.types import TensorName
 
@@ -90,6 +92,7 @@ class Touched:
 
 def gather(terms: Sequence[Term], base: Checkpoint) -> tuple[tuple[Ingredient, ...], tuple[str, ...]]:
     """Read the experts, put those of equal content together, and sort them by content."""
+    tied = tied_pair(base)
     groups: dict[str, tuple[ExpertTensors, list[int]]] = {}
     for number, term in enumerate(terms):
         if term.coefficient:
@@ -98,7 +101,7 @@ def gather(terms: Sequence[Term], base: Checkpoint) -> tuple[tuple[Ingredient, .
     found: list[Ingredient] = []
     warnings: list[str] = []
     for _, (expert, numbers) in sorted(groups.items()):
-        placements = expert.place(base)
+        placements = placed_with_twins(expert, base, tied)
         total = math.fsum(terms[number].coefficient for number in numbers)
         if total:
             found.append(Ingredient(expert=expert, coefficient=total, terms=tuple(numbers), placements=placements))

@@ -6,28 +6,32 @@ Only headers and configs decide, so a plan can be printed and refused at once.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from rshub.deltas.matching import refuse_quantised
+from rshub.deltas.tying import TiedHead, tied_pair
 from rshub.errors import Incompatible, InvalidInput
 from rshub.formats.fields import nearest
 from rshub.formats.header import span_bytes
 from rshub.soups.ingredients import Ingredient, Term, Touched, gather, refuse_two_namings, touched_tensors
 from rshub.soups.method import Method, Options, Setting, Share
 from rshub.soups.methods import check_method, find_method, settle_options
+from rshub.soups.untie import settle_head, untied_warning
 from rshub.tensors.changes import Change
-from rshub.tensors.checkpoint import Checkpoint
+from rshub.tensors.checkpoint import Checkpoint, Placed
 from rshub.tensors.dtypes import CODES, FLOATS
 from rshub.tensors.stored import StoredTensor
 from rshub.tensors.tiles import Grid
+from rshub.types import TensorName
 
-__all__ = ["DTYPES", "FORMATS", "ComposePlan", "Term", "plan_soup"]
+__all__ = ["DTYPES", "FORMATS", "LAYOUTS", "ComposePlan", "Term", "plan_soup"]
 
 FORMATS = ("checkpoint", "adapter")
+LAYOUTS = ("base", "split")
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 SINGLE: np.dtype[Any] = np.dtype(np.float32)
 LARGEST_RANK = 65_536
@@ -37,7 +41,11 @@ LARGEST_COEFFICIENT = 1e9
 
 @dataclass(frozen=True, kw_only=True)
 class ComposePlan:
-    """Everything that is decided before writing; ``memo`` is what methods found by reading a tensor whole."""
+    """Everything that is decided before writing.
+
+    ``untied`` is a head that the base has as its embedding and the soup as a tensor of its own; ``layout`` says how
+    tensors are dealt to shards; ``memo`` is what methods found by reading a tensor whole.
+    """
 
     base: Checkpoint
     terms: tuple[Term, ...]
@@ -50,7 +58,17 @@ class ComposePlan:
     dtype: str
     touched: tuple[Touched, ...]
     warnings: tuple[str, ...]
+    untied: TiedHead | None = None
+    layout: str = "base"
     memo: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def tensors(self) -> Mapping[TensorName, Placed]:
+        """The tensors of a checkpoint of this soup, and where their theta_0 lies in the base."""
+        if self.untied is None or self.untied.stored:
+            return self.base.tensors
+        head = replace(self.base.tensors[self.untied.embedding], name=self.untied.head)
+        return {**self.base.tensors, self.untied.head: head}
 
     def target_dtype(self, stored: str) -> str:
         """Give the dtype, as in a header, in which a tensor of a stored dtype is written."""
@@ -161,7 +179,7 @@ class ComposePlan:
 
     def checkpoint_bytes(self) -> int:
         """Give the size of all tensors in a checkpoint of this dtype (bytes, without headers)."""
-        return sum(span_bytes(self.target_dtype(span.dtype), span.shape) for span in self.base.tensors.values())
+        return sum(span_bytes(self.target_dtype(span.dtype), span.shape) for span in self.tensors.values())
 
     def adapter_bytes(self) -> int:
         """Give the size of all factors of the soup as an adapter (bytes, without the header)."""
@@ -179,6 +197,7 @@ def plan_soup(
     dtype: str = "auto",
     density: float | None = None,
     seed: int | None = None,
+    layout: str = "base",
 ) -> ComposePlan:
     """Decide what a soup will be.
 
@@ -192,6 +211,7 @@ def plan_soup(
         dtype: ``auto`` keeps each tensor's stored dtype.
         density: The share of each delta that is kept, for a method that keeps less than all.
         seed: What chooses the elements that are kept, for a method that draws them.
+        layout: ``base`` keeps the base's shards; ``split`` puts what changes and what does not into files of their own.
 
     Raises:
         InvalidInput: For an option that is not one, or a coefficient that is not a finite number.
@@ -199,7 +219,7 @@ def plan_soup(
         IntegrityError: For an expert whose files are not sound.
         NotFound: For a folder that is not there.
     """
-    check_options(format, rank, pad_rank, dtype)
+    check_options(format, rank, pad_rank, dtype, layout)
     chosen = find_method(method)
     options = settle_options(chosen, Options(density=density, seed=seed))
     for term in terms:
@@ -214,6 +234,9 @@ def plan_soup(
     if format == "adapter":
         refuse_two_namings(ingredients)
     check_method(chosen, [i.coefficient for i in ingredients], [i.expert for i in ingredients])
+    touched, untied = touched_tensors(ingredients), None
+    if format == "checkpoint":
+        touched, untied = settle_head(touched, base, tied_pair(base))
     plan = ComposePlan(
         base=base,
         terms=tuple(terms),
@@ -224,8 +247,10 @@ def plan_soup(
         rank=rank,
         pad_rank=pad_rank,
         dtype=dtype,
-        touched=touched_tensors(ingredients),
-        warnings=warnings,
+        touched=touched,
+        warnings=(*warnings, untied_warning(untied)) if untied else warnings,
+        untied=untied,
+        layout=layout,
     )
     if pad_rank is not None and pad_rank < min(plan.full_rank, rank or plan.full_rank):
         raise InvalidInput(
@@ -236,13 +261,13 @@ def plan_soup(
     return plan
 
 
-def check_options(form: str, rank: int | None, pad_rank: int | None, dtype: str) -> None:
+def check_options(form: str, rank: int | None, pad_rank: int | None, dtype: str, layout: str = "base") -> None:
     """Refuse output options that are none, or that do not go together.
 
     Raises:
         InvalidInput: With what is there instead.
     """
-    for value, valid, name in ((form, FORMATS, "format"), (dtype, DTYPES, "dtype")):
+    for value, valid, name in ((form, FORMATS, "format"), (dtype, DTYPES, "dtype"), (layout, LAYOUTS, "layout")):
         if value not in valid:
             guess = nearest(value, valid)
             raise InvalidInput(
@@ -263,4 +288,10 @@ def check_options(form: str, rank: int | None, pad_rank: int | None, dtype: str)
             f"an adapter is written in float32, not {dtype}",
             where="dtype",
             remedy="leave --dtype away, or write a checkpoint",
+        )
+    if form == "adapter" and layout != "base":
+        raise InvalidInput(
+            f"the layout {layout} has no meaning for an adapter, which is one file",
+            where="layout",
+            remedy="leave --layout away, or write a checkpoint",
         )
