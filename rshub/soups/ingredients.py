@@ -23,11 +23,15 @@ from rshub.types import TensorName
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """One expert as it was asked for: what to call it, where it lies, and its coefficient."""
+    """One expert as it was asked for: what to call it, where it lies, and its coefficient.
+
+    An ``anchor`` is no expert: it is the start that the experts continue, and that their deltas contain.
+    """
 
     label: str
     folder: Path
     coefficient: float
+    anchor: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

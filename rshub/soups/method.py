@@ -18,6 +18,7 @@ from rshub.errors import Incompatible
 from rshub.preferences.preference import SUM_TOLERANCE
 from rshub.tensors.changes import Change, LowRankPart, Part
 from rshub.tensors.dtypes import Array
+from rshub.tensors.factors import inner_products
 from rshub.tensors.stored import StoredTensor
 from rshub.tensors.tiles import Grid, Scratch, Tile
 from rshub.types import Digest, TensorName
@@ -68,15 +69,16 @@ class Setting:
     options: Options
     memo: dict[Any, Any] = field(repr=False)
 
-    def walk(self, parts: Sequence[Part], scratch: Scratch) -> Iterator[tuple[Tile, Array]]:
-        """Give tile after tile of the tensor for these parts to be asked, with its stored values.
+    def walk(self, parts: Sequence[Part], scratch: Scratch, asked: range | None = None) -> Iterator[tuple[Tile, Array]]:
+        """Give tile after tile of the tensor, or of a range of its elements, with the stored values.
 
         Low-rank parts do not look at the values: for them alone nothing is read, and the values are zeros.
         """
+        first, last = (0, self.grid.size) if asked is None else (asked.start, asked.stop)
         if self.stored is not None and not all(isinstance(part, LowRankPart) for part in parts):
-            yield from self.stored.walk(self.work, scratch)
+            yield from self.stored.walk(self.work, scratch, first, last)
             return
-        for tile in self.grid.tiles(0, self.grid.size):
+        for tile in self.grid.tiles(first, last):
             blank = scratch.take("walked", tile.count, self.work)
             blank.fill(0)
             yield tile, blank
@@ -108,6 +110,15 @@ class Method:
     def exact(self) -> bool:
         """Whether this is the sum of the deltas itself."""
         return self.laws == LAWS
+
+
+def factor_gram(parts: Sequence[Part]) -> Array | None:
+    """Give all inner products of deltas of one tensor from their factors; None when one of them has no factors."""
+    low_rank = [part for part in parts if isinstance(part, LowRankPart)]
+    if len(low_rank) < len(parts):
+        return None
+    scales = np.array([part.scale for part in low_rank])
+    return np.asarray(inner_products([part.factors for part in low_rank]) * np.outer(scales, scales))
 
 
 def refuse_other_sum(name: str, coefficients: Sequence[float]) -> None:

@@ -23,7 +23,7 @@ from rshub.soups.methods import check_method, find_method, settle_options
 from rshub.soups.untie import settle_head, untied_warning
 from rshub.tensors.changes import Change
 from rshub.tensors.checkpoint import Checkpoint, Placed
-from rshub.tensors.dtypes import CODES, FLOATS
+from rshub.tensors.dtypes import CODES, FLOATS, working
 from rshub.tensors.stored import StoredTensor
 from rshub.tensors.tiles import Grid
 from rshub.types import TensorName
@@ -92,6 +92,17 @@ class ComposePlan:
         """The one rank of the soup as an adapter."""
         kept = self.full_rank if self.rank is None else min(self.rank, self.full_rank)
         return max(kept, 1) if self.pad_rank is None else self.pad_rank
+
+    @property
+    def anchor(self) -> int | None:
+        """The ingredient that the experts continue, if there is one."""
+        found = (n for n, group in enumerate(self.ingredients) if any(self.terms[term].anchor for term in group.terms))
+        return next(found, None)
+
+    def work(self, touched: Touched) -> np.dtype[Any]:
+        """Give the dtype in which a tensor is worked on."""
+        stored = touched.placed.dtype
+        return working(stored, self.target_dtype(stored)) if self.format == "checkpoint" else working(stored)
 
     def stored(self, touched: Touched) -> StoredTensor | None:
         """Open theta_0 of a tensor; None when only the base's headers are at hand."""

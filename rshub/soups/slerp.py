@@ -15,10 +15,9 @@ import numpy as np
 
 from rshub.deltas.expert_tensors import ExpertTensors
 from rshub.errors import Incompatible
-from rshub.soups.method import Method, Setting, Share, refuse_other_sum
-from rshub.tensors.changes import Linear, LowRankPart
+from rshub.soups.method import Method, Setting, Share, factor_gram, refuse_other_sum
+from rshub.tensors.changes import Linear
 from rshub.tensors.dtypes import Array
-from rshub.tensors.factors import inner_products
 from rshub.tensors.tiles import Scratch
 
 PARALLEL = 0.9995
@@ -49,13 +48,13 @@ def _coefficients(shares: Sequence[Share], setting: Setting) -> list[float]:
 
 def _gram(shares: Sequence[Share], setting: Setting) -> Array:
     """Give all inner products: from the factors, or from every element."""
-    low_rank = [share.part for share in shares if isinstance(share.part, LowRankPart)]
-    if len(low_rank) == len(shares):
-        scales = np.array([part.scale for part in low_rank])
-        return inner_products([part.factors for part in low_rank]) * np.outer(scales, scales)
+    parts = [share.part for share in shares]
+    from_factors = factor_gram(parts)
+    if from_factors is not None:
+        return from_factors
     gram, scratch = np.zeros((len(shares),) * 2), Scratch()
-    for tile, values in setting.walk([share.part for share in shares], scratch):
-        deltas = np.stack([share.part.delta(tile, values, scratch).astype(np.float64) for share in shares])
+    for tile, values in setting.walk(parts, scratch):
+        deltas = np.stack([part.delta(tile, values, scratch).astype(np.float64) for part in parts])
         gram += deltas @ deltas.T
     return gram
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rshub.errors import Incompatible
-from rshub.soups import honesty
+from rshub.soups import survey
 from tests.tiny_models import MODULES, SHAPES, load_folder
 
 
@@ -81,8 +81,8 @@ def test_a_sample_stands_for_the_whole(tiny, pot, monkeypatch):
     base = tiny.base(shapes=shapes, dtype="BF16", scale=0.05)
     terms = [(tiny.adapter(shapes=shapes, modules=["one", "two"], size=0.03), 1.0)]
     _, whole = pot.cook(base, terms)
-    monkeypatch.setattr(honesty, "WHOLE_ELEMENTS", 1000)
-    monkeypatch.setattr(honesty, "SAMPLE_ELEMENTS", 50_000)
+    monkeypatch.setattr(survey, "WHOLE_ELEMENTS", 1000)
+    monkeypatch.setattr(survey, "SAMPLE_ELEMENTS", 50_000)
     _, sampled = pot.cook(base, terms)
     assert whole.figures["sample"]["elements"] == 220_000
     assert 50_000 <= sampled.figures["sample"]["elements"] < 60_000

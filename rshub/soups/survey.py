@@ -1,0 +1,188 @@
+"""What the experts of a soup are to each other, and what the soup is to their sum: norms and inner products.
+
+They come from the factors, without dense products, where there are only factors. What is no factor is measured on all
+changed elements of a small soup and on a seeded sample of a large one, so that no expert is read whole a second time.
+An expert with a coefficient that changes nothing is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from rshub.errors import Incompatible
+from rshub.soups.ingredients import Touched
+from rshub.soups.method import Setting, Share, factor_gram
+from rshub.soups.methods import mix_deltas
+from rshub.soups.plan import SINGLE, ComposePlan
+from rshub.tensors.blas import one_thread
+from rshub.tensors.changes import Change
+from rshub.tensors.dtypes import Array
+from rshub.tensors.factors import inner_products
+from rshub.tensors.tiles import Scratch
+from rshub.tensors.windows import MAX_WORKERS
+from rshub.types import TensorName
+
+WHOLE_ELEMENTS = 1 << 22
+"""Up to so many changed elements, all are measured."""
+
+SAMPLE_ELEMENTS = 1 << 21
+"""Of larger soups, about so many are measured: a run of each tensor, as long as its share, at a seeded place."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """Inner products of the ingredients' deltas, |D|, and how far the method is from the sum of the deltas.
+
+    ``anchor`` is the ingredient that the others continue, if there is one; ``tensors`` counts the tensors that each
+    ingredient changes; ``sampled`` says that not every element was looked at.
+    """
+
+    inner: Array
+    norm: float
+    gap: float | None
+    anchor: int | None
+    tensors: tuple[int, ...]
+    sampled: bool
+
+    def between(self, first: int, second: int) -> float:
+        """Give the inner product of two ingredients' deltas, as seen from what they continue."""
+        seen = np.zeros((2, len(self.inner)))
+        for row, ingredient in zip(seen, (first, second), strict=True):
+            row[ingredient] += 1.0
+            if self.anchor is not None and ingredient != self.anchor:
+                row[self.anchor] -= 1.0
+        return float(seen[0] @ self.inner @ seen[1])
+
+    def norm_of(self, ingredient: int) -> float:
+        """Give the Frobenius norm of an ingredient's delta, as seen from what it continues."""
+        return math.sqrt(max(0.0, self.between(ingredient, ingredient)))
+
+    def exact(self, coefficients: Array) -> float:
+        """Give the norm of the sum of the deltas."""
+        return math.sqrt(max(0.0, float(coefficients @ self.inner @ coefficients)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What one tensor adds to the survey: inner products of all ingredients, |D|^2, |D - the sum of the deltas|^2."""
+
+    inner: Array
+    norm: float
+    gap: float
+    sampled: bool
+
+
+def survey(plan: ComposePlan) -> Survey:
+    """Take all norms and inner products.
+
+    Raises:
+        IntegrityError: When a factor holds NaN or an infinity.
+        Incompatible: When an expert with a coefficient changes nothing.
+    """
+    ranges = sample_ranges(plan)
+    with one_thread(), ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool:
+        looks = list(pool.map(lambda touched: _look(plan, touched, ranges[touched.tensor]), plan.touched))
+    count = len(plan.ingredients)
+    squared, gap = math.fsum(look.norm for look in looks), math.fsum(look.gap for look in looks)
+    places = [{part.ingredient for part in touched.contributions} for touched in plan.touched]
+    found = Survey(
+        inner=sum((look.inner for look in looks), start=np.zeros((count, count))),
+        norm=math.sqrt(max(0.0, squared)),
+        gap=None if plan.method.exact else math.sqrt(max(0.0, gap)),
+        anchor=plan.anchor,
+        tensors=tuple(sum(number in place for place in places) for number in range(count)),
+        sampled=any(look.sampled for look in looks),
+    )
+    for number, ingredient in enumerate(plan.ingredients):
+        if not found.inner[number, number] and _changes_nothing(plan, number):
+            label = ingredient.expert.label
+            raise Incompatible(
+                f"{label} has the coefficient {ingredient.coefficient!r}, but its delta is exactly zero",
+                where=label,
+                remedy="leave it out, or publish it again after training",
+            )
+    return found
+
+
+def _look(plan: ComposePlan, touched: Touched, asked: range) -> Look:
+    """Look at one tensor: at its factors, and where there is more, at a range of its elements."""
+    by_factors = touched.low_rank is not None and plan.method.ranks != "full"
+    work = SINGLE if by_factors else plan.work(touched)
+    stored = plan.stored(touched)
+    shares, setting = plan.shares(touched, stored, work), plan.setting(touched, stored, work)
+    coefficients = np.array([share.coefficient for share in shares])
+    change = None if plan.method.exact else plan.method.mix(shares, setting)
+    gram = factor_gram([share.part for share in shares])
+    squared = gap = 0.0
+    if gram is not None and change is None:
+        squared = float(coefficients @ gram @ coefficients)
+    elif change is not None and (mixed := change.factors) is not None:
+        exact = mix_deltas(shares, setting).factors
+        assert gram is not None
+        assert exact is not None
+        pair = inner_products([mixed, exact])
+        squared, gap = float(pair[0, 0]), float(pair[0, 0] - 2 * pair[0, 1] + pair[1, 1])
+    else:
+        seen, squared, gap = _measured(shares, change, setting, asked)
+        gram = seen if gram is None else gram
+    at = [part.ingredient for part in touched.contributions]
+    inner = np.zeros((len(plan.ingredients),) * 2)
+    inner[np.ix_(at, at)] = gram
+    return Look(inner=inner, norm=squared, gap=gap, sampled=not by_factors and len(asked) < setting.grid.size)
+
+
+def _measured(
+    shares: Sequence[Share], change: Change | None, setting: Setting, asked: range
+) -> tuple[Array, float, float]:
+    """Take inner products, |D|^2 and the squared gap over a range of elements, scaled up to the whole tensor."""
+    coefficients = np.array([share.coefficient for share in shares])
+    gram = np.zeros((len(shares), len(shares)))
+    squared = gap = 0.0
+    scratch = Scratch()
+    for tile, values in setting.walk([share.part for share in shares], scratch, asked):
+        deltas = np.stack([share.part.delta(tile, values, scratch).astype(np.float64) for share in shares])
+        gram += deltas @ deltas.T
+        exact = coefficients @ deltas
+        wanted = exact if change is None else change.wanted(tile, values, scratch).astype(np.float64)
+        squared += float(wanted @ wanted)
+        gap += float((wanted - exact) @ (wanted - exact))
+    share_of_all = setting.grid.size / max(1, len(asked))
+    return gram * share_of_all, squared * share_of_all, gap * share_of_all
+
+
+def _changes_nothing(plan: ComposePlan, ingredient: int) -> bool:
+    """Look at every element of an expert whose sample is zero."""
+    scratch = Scratch()
+    for touched in plan.touched:
+        if touched.low_rank is not None:
+            continue
+        stored, work = plan.stored(touched), plan.work(touched)
+        setting = plan.setting(touched, stored, work)
+        for part, share in zip(touched.contributions, plan.shares(touched, stored, work), strict=True):
+            if part.ingredient == ingredient and any(
+                share.part.delta(tile, values, scratch).any() for tile, values in setting.walk([share.part], scratch)
+            ):
+                return False
+    return True
+
+
+def sample_ranges(plan: ComposePlan) -> Mapping[TensorName, range]:
+    """Say which elements of each changed tensor are measured: the same for the same soup."""
+    sizes = {touched.tensor: touched.rows * touched.columns for touched in plan.touched}
+    whole = sum(sizes.values())
+    if whole <= WHOLE_ELEMENTS:
+        return {name: range(size) for name, size in sizes.items()}
+    ranges: dict[TensorName, range] = {}
+    for name, size in sizes.items():
+        count = min(size, -(-size * SAMPLE_ELEMENTS // whole))
+        seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
+        start = seed % (size - count + 1)
+        ranges[name] = range(start, start + count)
+    return ranges
