@@ -74,6 +74,26 @@ class TensorFile:
             return Digest(hashlib.file_digest(file, "sha256").hexdigest())
 
 
+def same_bytes(path: Path, span: TensorSpan, other_path: Path, other: TensorSpan) -> bool:
+    """Say whether two stored tensors are the same: their dtype, their shape and every byte, read piece by piece.
+
+    Raises:
+        NotFound: A file is not there any more, or may not be read.
+    """
+    if (span.dtype, span.shape) != (other.dtype, other.shape):
+        return False
+    with open_plain(path) as mine, open_plain(other_path) as its:
+        mine.seek(span.start)
+        its.seek(other.start)
+        left = span.end - span.start
+        while left > 0:
+            data = mine.read(min(CHUNK, left))
+            if not data or data != its.read(len(data)):
+                return False
+            left -= len(data)
+    return True
+
+
 def refuse_pickles(folder: Path, what: str) -> None:
     """Refuse a folder that holds weights as pickles only; call it when no safetensors file was found.
 

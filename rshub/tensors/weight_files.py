@@ -49,7 +49,7 @@ def weight_files(names: Collection[str], read: Callable[[str], bytes], *, source
     """
     if MODEL_INDEX in names:
         return _of_pipeline(names, read, source)
-    found = _in_folder([name for name in names if "/" not in name], read, source)
+    found = folder_weights([name for name in names if "/" not in name], read, source)
     if found is None:
         raise NotFound(f"{source}: no safetensors weights", where=source, remedy="check that this is the base model")
     return found
@@ -70,7 +70,7 @@ def _of_pipeline(names: Collection[str], read: Callable[[str], bytes], source: s
                 where=f"{source}/{component}",
                 remedy="fetch the whole pipeline",
             )
-        found = _in_folder([name for name in inside if "/" not in name], read, f"{source}/{component}", start=start)
+        found = folder_weights([name for name in inside if "/" not in name], read, f"{source}/{component}", start=start)
         if found is not None:
             shards += [start + shard for shard in found.shards]
             indices += [start + index for index in found.indices]
@@ -80,10 +80,23 @@ def _of_pipeline(names: Collection[str], read: Callable[[str], bytes], source: s
     return WeightFiles(shards=tuple(sorted(shards)), indices=tuple(indices), placed=placed, components=named)
 
 
-def _in_folder(
+def folder_weights(
     tops: Collection[str], read: Callable[[str], bytes], source: str, *, start: str = ""
 ) -> WeightFiles | None:
-    """Choose among the files of the folder ``start``; None when there are no weights of any kind."""
+    """Choose among the files of one folder.
+
+    Args:
+        tops: Their names in that folder.
+        read: See ``weight_files``.
+        source: What to call the folder in an error.
+        start: What goes before the names for ``read``: the folder and a slash.
+
+    Returns:
+        The files by their names in the folder; None when there are no weights of any kind.
+
+    Raises:
+        IntegrityError: See ``weight_files``.
+    """
     for single in SINGLE_FILES:
         if single in tops:
             return WeightFiles(shards=(single,))
