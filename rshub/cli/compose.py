@@ -49,7 +49,15 @@ from rshub.cli.output import Output, as_argument, output_options, same_hub
     help="What numbers are stored as; auto keeps each tensor's own.  [default: auto, or the lock's own]",
 )
 @click.option(
-    "--layout", type=click.Choice(["base"]), default="base", show_default=True, help="How tensors are dealt to shards."
+    "--layout",
+    type=click.Choice(["base", "split"]),
+    help="Shards as the base has them, or what changes apart from what does not.  [default: base, or the lock's own]",
+)
+@click.option(
+    "--reuse",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Share the untouched files of an earlier split soup of this base instead of writing them again.",
 )
 @click.option("--hash", "hash_", is_flag=True, help="Take the digest of every input afresh.")
 @click.option("--no-digest", is_flag=True, help="Do not take the digests of the output.")
@@ -67,7 +75,8 @@ def compose(
     dtype: str | None,
     density: float | None,
     seed: int | None,
-    layout: str,
+    layout: str | None,
+    reuse: Path | None,
     hash_: bool,
     no_digest: bool,
     push: str | None,
@@ -96,6 +105,7 @@ def compose(
             density=density,
             seed=seed,
             layout=layout,
+            reuse=reuse,
             hash=hash_,
             digests=not no_digest,
             push=push,

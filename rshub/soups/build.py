@@ -13,9 +13,11 @@ from typing import Any
 
 from rshub.soups.build_adapter import write_adapter
 from rshub.soups.build_checkpoint import write_checkpoint
-from rshub.soups.honesty import figures, rounding_figures, survey
+from rshub.soups.earlier import EarlierSoup
+from rshub.soups.honesty import figures, rounding_figures
 from rshub.soups.plan import ComposePlan
 from rshub.soups.side_files import write_side_files
+from rshub.soups.survey import survey
 from rshub.types import Digest
 
 
@@ -53,6 +55,7 @@ def write_soup(
     *,
     base_model: str,
     base_revision: str | None,
+    earlier: EarlierSoup | None = None,
     digests: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> SoupReport:
@@ -63,6 +66,7 @@ def write_soup(
         staging: An existing empty folder.
         base_model: The base's repo or path, for the adapter's config.
         base_revision: The base's commit, for the adapter's config.
+        earlier: A soup whose untouched files are shared where this one has the same.
         digests: Whether to take the sha256 of each file.
         progress: Called now and then with what is done and what there is in all.
 
@@ -80,12 +84,16 @@ def write_soup(
         lost = rank["lost_energy"]
         report |= {"rank": rank, "rounding_error": lost**0.5, "survival": 1.0 - lost, "moved": None}
     else:
-        files, samples = write_checkpoint(plan, staging, digests=digests, progress=progress)
-        rounding = rounding_figures(plan, found, samples)
+        written = write_checkpoint(plan, staging, earlier=earlier, digests=digests, progress=progress)
+        rounding = rounding_figures(plan, found, written.samples)
         report["warnings"] += rounding.pop("warnings")
         report |= rounding
         beside = write_side_files(plan, staging)
+        files = {**written.files}
         files |= {name: (digest if digests else None, size) for name, (digest, size) in beside.items()}
+        if earlier is not None:
+            sizes = [written.files[name][1] for name in written.shared]
+            report["shared"] = {"files": list(written.shared), "bytes": sum(sizes)}
     return SoupReport(
         files={name: {"sha256": digest, "size": size} for name, (digest, size) in sorted(files.items())},
         figures=report,

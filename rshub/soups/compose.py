@@ -17,6 +17,7 @@ from rshub.hub.client import Hub
 from rshub.preferences.policy import Policy
 from rshub.soups.build import SoupReport, write_soup
 from rshub.soups.card import render_soup_card
+from rshub.soups.earlier import EarlierSoup
 from rshub.soups.fetch import fetch_base, fetch_terms, identity_of
 from rshub.soups.lock import FILE_NAME, OutputForm, SoupLock
 from rshub.soups.method import Options
@@ -59,6 +60,8 @@ class Soup:
         mixed = " + ".join(f"{e.coefficient:g} * {e.label}" for e in self.lock.experts) or "the start itself"
         shown.append(f"{self.out}  ({self.lock.form.format}, {self.lock.form.method}): {mixed}")
         shown += [f"  {line}" for line in self.report.lines()]
+        if shared := self.report.figures.get("shared"):
+            shown.append(f"  {len(shared['files'])} files ({shared['bytes']} bytes) are shared with the earlier soup")
         if self.pushed:
             shown.append(f"  pushed to {self.pushed['repo']} {self.pushed['tag']} ({str(self.pushed['commit'])[:8]})")
         return shown
@@ -76,7 +79,8 @@ def compose(
     dtype: str | None = None,
     density: float | None = None,
     seed: int | None = None,
-    layout: str = "base",
+    layout: str | None = None,
+    reuse: Path | str | None = None,
     hash: bool = False,  # noqa: A002 - the command line's word
     digests: bool = True,
     push: str | None = None,
@@ -103,7 +107,9 @@ def compose(
         dtype: ``auto`` (each tensor's own), ``bfloat16``, ``float16`` or ``float32``.
         density: The share of each delta that is kept, for a method that keeps less than all; None takes a lock's own.
         seed: What chooses the elements that are kept, for a method that draws them; None takes a lock's own.
-        layout: How tensors are dealt to shards: ``base``, as the base has them.
+        layout: How tensors are dealt to shards: ``base``, as the base has them, or ``split``, what changes apart from
+            what does not; None takes a lock's own.
+        reuse: An earlier split soup of the same base, whose untouched files are shared instead of written again.
         hash: Hash every input afresh instead of trusting digests that were taken earlier.
         digests: Take the sha256 of every output and keep them in the lock.
         push: A repo to publish the soup to once it is whole.
@@ -127,8 +133,6 @@ def compose(
 
     Source: equation 1 of Ramé et al., Rewarded soups, NeurIPS 2023.
     """
-    if layout != "base":
-        raise InvalidInput(f"layout {layout!r} is not there yet", where="--layout", remedy="use --layout base")
     is_lock = preference_or_lock.endswith(".json")
     if is_lock == (base is not None):
         raise InvalidInput(
@@ -168,8 +172,12 @@ def compose(
             pad_rank=pad_rank,
             density=density,
             seed=seed,
+            layout=layout,
         )
-        report = _build(pinned, form, staging, stack, hub, afresh=hash, digests=digests, progress=progress)
+        earlier = EarlierSoup.open(Path(reuse), pinned.base, form, afresh=hash) if reuse is not None else None
+        report = _build(
+            pinned, form, staging, stack, hub, earlier=earlier, afresh=hash, digests=digests, progress=progress
+        )
         outputs = {name: claim["sha256"] for name, claim in report.files.items()} if digests else None
         if outputs is not None and pinned.outputs is not None and form == pinned.form:
             _same_bytes(pinned.outputs, outputs)
@@ -201,16 +209,16 @@ def _check_targets(out: Path, lock: Path | None, push: str | None, hub: Hub) -> 
 def _form(pinned: OutputForm, **said: Any) -> OutputForm:
     """Lay what was asked for over what the lock says.
 
-    Ranks and dtype belong to a format, density and seed to a method, and go with it. Defaults of the method are written
-    down, so that a lock says all that the bytes depend on.
+    Ranks, dtype and layout belong to a format, density and seed to a method, and go with it. Defaults of the method are
+    written down, so that a lock says all that the bytes depend on.
     """
     kept = dict(vars(pinned))
     if said["format"] not in {None, pinned.format}:
-        kept |= {"dtype": "auto", "rank": None, "pad_rank": None}
+        kept |= {"dtype": "auto", "rank": None, "pad_rank": None, "layout": "base"}
     if said["method"] not in {None, pinned.method}:
         kept |= vars(Options())
     form = OutputForm(**{**kept, **{key: value for key, value in said.items() if value is not None}})
-    check_options(form.format, form.rank, form.pad_rank, form.dtype)
+    check_options(form.format, form.rank, form.pad_rank, form.dtype, form.layout)
     options = settle_options(find_method(form.method), Options(density=form.density, seed=form.seed))
     return replace(form, density=options.density, seed=options.seed)
 
@@ -222,6 +230,7 @@ def _build(
     stack: ExitStack,
     hub: Hub,
     *,
+    earlier: EarlierSoup | None,
     afresh: bool,
     digests: bool,
     progress: Callable[[int, int], None] | None,
@@ -242,12 +251,14 @@ def _build(
         dtype=form.dtype,
         density=form.density,
         seed=form.seed,
+        layout=form.layout,
     )
     return write_soup(
         plan,
         staging,
         base_model=lock.base.repo_id or lock.base.path or "",
         base_revision=lock.base.revision,
+        earlier=earlier,
         digests=digests,
         progress=progress,
     )

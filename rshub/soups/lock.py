@@ -78,6 +78,7 @@ class OutputForm:
     pad_rank: int | None = None
     density: float | None = None
     seed: int | None = None
+    layout: str = "base"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +156,7 @@ class SoupLock:
                 pad_rank=form.integer("pad_rank", least=1) if form.has("pad_rank") else None,
                 density=form.number("density") if form.has("density") else None,
                 seed=form.integer("seed") if form.has("seed") else None,
+                layout=form.text("layout", default="base"),
             ),
             outputs=top.mapping("outputs", _is_digest, "a sha256") if top.has("outputs") else None,
             tool_version=top.inner("tool", required=False).text("version", default=""),

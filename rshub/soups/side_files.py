@@ -8,21 +8,17 @@ weights, cards, what belongs to an expert or to another soup, and what people ke
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from rshub.errors import IntegrityError
-from rshub.formats.canonical import load_json
-from rshub.formats.header import span_bytes
+from rshub.soups.edited_files import edited, is_edited, new_indices
 from rshub.soups.plan import ComposePlan
 from rshub.tensors.checkpoint import Checkpoint
-from rshub.tensors.model_config import CONFIG, parse_config
+from rshub.tensors.model_config import CONFIG
 from rshub.tensors.pipeline import MODEL_INDEX, TEMPLATES, model_files
 from rshub.tensors.plain_file import open_plain
-from rshub.tensors.weight_files import INDEX_SUFFIX, MAX_INDEX_BYTES, WeightFiles
+from rshub.tensors.weight_files import INDEX_SUFFIX, WeightFiles
 from rshub.types import Digest
 
 NAMES = frozenset({
@@ -50,11 +46,9 @@ PATTERNS = re.compile(
 
 COPY_BYTES = 1 << 20
 
-DTYPE_KEYS = ("dtype", "torch_dtype")
-
 
 def write_side_files(plan: ComposePlan, staging: Path) -> dict[str, tuple[Digest, int]]:
-    """Copy the base's small files; the config and the index follow the output dtype.
+    """Copy the base's small files; config and index say what the soup is where that is not what the base is.
 
     Returns:
         Each file's sha256 and size (bytes).
@@ -67,11 +61,11 @@ def write_side_files(plan: ComposePlan, staging: Path) -> dict[str, tuple[Digest
     written: dict[str, tuple[Digest, int]] = {}
     for name in side_files(plan.base.folder, plan.base):
         data: Iterable[bytes] = _pieces(plan.base.folder / name)
-        if plan.dtype != "auto" and PurePosixPath(name).name == CONFIG:
-            data = [_with_dtype(parse_config(b"".join(data), source=name), plan.dtype, top=name == CONFIG)]
-        if plan.dtype != "auto" and name in plan.base.indices:
-            data = [_with_total(b"".join(data), _bytes_beside(plan, name), name)]
+        if is_edited(plan, name):
+            data = [edited(plan, name, b"".join(data))]
         written[name] = _write(staging / name, data)
+    for name, text in new_indices(plan).items():
+        written[name] = _write(staging / name, [text])
     return written
 
 
@@ -91,16 +85,6 @@ def is_side_file(name: str, model: Checkpoint | WeightFiles) -> bool:
     return len(inside) == 1 and (inside[0] in NAMES or PATTERNS.fullmatch(inside[0]) is not None)
 
 
-def _bytes_beside(plan: ComposePlan, index: str) -> int:
-    """Give the size of the tensors that an index is about: those of its folder (bytes)."""
-    folder = PurePosixPath(index).parent
-    return sum(
-        span_bytes(plan.target_dtype(placed.dtype), placed.shape)
-        for placed in plan.base.tensors.values()
-        if PurePosixPath(placed.shard).parent == folder
-    )
-
-
 def _pieces(path: Path) -> Iterator[bytes]:
     with open_plain(path) as file:
         while data := file.read(COPY_BYTES):
@@ -118,28 +102,3 @@ def _write(target: Path, pieces: Iterable[bytes]) -> tuple[Digest, int]:
             sha.update(data)
             size += len(data)
     return Digest(sha.hexdigest()), size
-
-
-def _with_dtype(config: Mapping[str, Any], dtype: str, *, top: bool) -> bytes:
-    """Write a config with another dtype, wherever it names one; at the top it has to."""
-
-    def renamed(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {
-                key: dtype if key in DTYPE_KEYS and isinstance(item, str) else renamed(item)
-                for key, item in value.items()
-            }
-        return value
-
-    edited = renamed(dict(config))
-    if top and not any(key in edited for key in DTYPE_KEYS):
-        edited["torch_dtype"] = dtype
-    return (json.dumps(edited, indent=2, ensure_ascii=False) + "\n").encode()
-
-
-def _with_total(data: bytes, total: int, name: str) -> bytes:
-    """Write the index with another total size."""
-    index = load_json(data, source=name, error=IntegrityError, max_bytes=MAX_INDEX_BYTES)
-    metadata = index.get("metadata")
-    index["metadata"] = {**(metadata if isinstance(metadata, dict) else {}), "total_size": total}
-    return (json.dumps(index, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

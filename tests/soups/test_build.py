@@ -122,7 +122,7 @@ def test_windows_and_threads_do_not_change_a_bit(tiny, pot, digests):
     for workers, window in ((1, 4 << 20), (2, 4096), (3, 100_000), (4, 65_536), (2, 1 << 30)):
         plan = pot.plan(base, terms)
         out = tiny.path("out")
-        files, _ = write_checkpoint(plan, out, workers=workers, window=window, digests=digests)
+        files = write_checkpoint(plan, out, workers=workers, window=window, digests=digests).files
         hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(out.iterdir())}
         if digests:
             assert {name: sha for name, (sha, _) in files.items()} == hashes
@@ -138,7 +138,7 @@ def test_a_matrix_wider_than_a_tile_is_cut_by_columns(tiny, pot):
     seen = set()
     for window in (4096, 123_456):
         out = tiny.path("out")
-        files, _ = write_checkpoint(pot.plan(base, terms), out, window=window)
+        files = write_checkpoint(pot.plan(base, terms), out, window=window).files
         seen.add(files["model.safetensors"][0])
     assert len(seen) == 1
 

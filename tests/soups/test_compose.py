@@ -164,7 +164,7 @@ def test_whatever_is_wrong_leaves_nothing_behind(pair, tmp_path):
     refused(pair, InvalidInput, out, "recall=0.5")
     refused(pair, InvalidInput, out, format="gguf")
     refused(pair, InvalidInput, out, dtype="int4")
-    refused(pair, InvalidInput, out, layout="split")
+    refused(pair, InvalidInput, out, layout="spilt")
     refused(pair, InvalidInput, out, method="stir")
     refused(pair, InvalidInput, out, mapping="surrogate")
     refused(pair, InvalidInput, out, base=None)
