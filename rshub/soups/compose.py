@@ -26,6 +26,7 @@ from rshub.soups.plan import check_options, plan_soup
 from rshub.soups.push import check_target, push_soup
 from rshub.soups.resolve import Resolution, obey, resolve
 from rshub.tensors.checkpoint import Checkpoint
+from rshub.tensors.file_digest import remember_digests
 from rshub.tensors.writer import fresh_folder, write_whole
 
 CARD = "README.md"
@@ -184,6 +185,8 @@ def compose(
         done = pinned.composed(form, outputs)
         (staging / FILE_NAME).write_bytes(done.to_bytes())
         (staging / CARD).write_text(render_soup_card(done, report, name=push or target.name), encoding="utf-8")
+    if outputs is not None:
+        remember_digests({target / name: digest for name, digest in outputs.items()})
     try:
         if lock is not None:
             write_whole(Path(lock), done.to_bytes())

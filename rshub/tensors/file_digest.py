@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def file_digest(path: Path, *, afresh: bool = False) -> Digest:
     """
     with open_plain(path) as file:
         stat = os.fstat(file.fileno())
-        key = f"{os.path.realpath(path)}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}"
+        key = _key(path, stat)
         memory = _cache_folder() / "digests.json"
         worth = stat.st_size >= _WORTH_REMEMBERING
         if worth and not afresh and (known := _load(memory).get(key)):
@@ -43,6 +44,23 @@ def file_digest(path: Path, *, afresh: bool = False) -> Digest:
     if worth:
         _save(memory, _load(memory) | {key: digest})
     return digest
+
+
+def remember_digests(digests: Mapping[Path, Digest]) -> None:
+    """Remember what was hashed while it was written; a file that is gone again is left out."""
+    known: dict[str, Digest] = {}
+    for path, digest in digests.items():
+        with suppress(OSError):
+            found = path.stat()
+            if found.st_size >= _WORTH_REMEMBERING:
+                known[_key(path, found)] = digest
+    if known:
+        memory = _cache_folder() / "digests.json"
+        _save(memory, _load(memory) | known)
+
+
+def _key(path: Path, found: os.stat_result) -> str:
+    return f"{os.path.realpath(path)}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"
 
 
 def _cache_folder() -> Path:

@@ -1,7 +1,8 @@
 """Output that is whole or absent: filled beside its final name and renamed when everything is on the disk.
 
-A killed process leaves at most something hidden that ends in ``.partial``. A folder never takes the place of what is
-there; a file takes the place of a file, and of nothing else.
+A killed process leaves at most something hidden that ends in ``.partial``, and what it left of a folder is swept when
+that folder is made again. A folder never takes the place of what is there; a file takes the place of a file, and of
+nothing else.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rshub.errors import OutputError, RshubError
+from rshub.tensors.staging import claim, sweep
 
 REMEDIES = {
     errno.ENOSPC: "free some space, or write to another disk",
@@ -46,12 +48,12 @@ def fresh_folder(out: Path) -> Iterator[Path]:
     """
     final = Path(os.path.realpath(out))
     _refuse_taken(final, out)
-    staging = final.parent / f".{final.name}.{secrets.token_hex(6)}.partial"
     missing: list[Path] = []
     try:
         missing += (parent for parent in final.parents if not parent.exists())
         final.parent.mkdir(parents=True, exist_ok=True)
-        staging.mkdir()
+        sweep(final)
+        staging, handle = claim(final)
     except OSError as fault:
         _remove_empty(missing)
         raise _refusal(fault, out) from fault
@@ -71,6 +73,7 @@ def fresh_folder(out: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+        os.close(handle)
         if not final.exists():
             _remove_empty(missing)
 
