@@ -38,6 +38,16 @@ class Decomposed:
         return self.low_rank.label
 
     @property
+    def rank(self) -> int:
+        """The rank of the low-rank delta."""
+        return self.low_rank.rank
+
+    @property
+    def scale(self) -> float:
+        """The scale of the low-rank delta."""
+        return self.low_rank.scale
+
+    @property
     def first_name(self) -> TensorName:
         """The name of A."""
         return self.low_rank.first_name

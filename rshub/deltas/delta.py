@@ -7,16 +7,17 @@ wants. This is the plain low-rank kind; the others lie in files of their own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NoReturn, Protocol
 
 import numpy as np
 
 from rshub.errors import IntegrityError
 from rshub.tensors.changes import LowRankPart, Part
-from rshub.tensors.dtypes import Array
+from rshub.tensors.dtypes import Array, working
 from rshub.tensors.factors import Factors
 from rshub.tensors.stored import StoredTensor
 from rshub.tensors.tensor_file import TensorFile
+from rshub.tensors.tiles import Scratch
 from rshub.types import TensorName
 
 Kind = Literal["linear", "conv", "embedding"]
@@ -118,9 +119,25 @@ def read_finite(file: TensorFile, name: TensorName, work: np.dtype[Any], label: 
     with np.errstate(over="ignore"):
         values = file.read(name).astype(work, copy=False)
     if not np.isfinite(values).all():
-        raise IntegrityError(
-            f"{label}: the tensor {name} holds NaN or an infinity",
-            where=name,
-            remedy="leave this expert out, or publish it again from a healthy checkpoint",
-        )
+        _refuse_not_finite(name, label)
     return values
+
+
+def check_finite(file: TensorFile, name: TensorName, label: str) -> None:
+    """Read a tensor of an expert once, of any size.
+
+    Raises:
+        IntegrityError: When it holds NaN or an infinity.
+    """
+    tensor = open_tensor(file, name)
+    for _, values in tensor.walk(working(tensor.dtype), Scratch()):
+        if not np.isfinite(values).all():
+            _refuse_not_finite(name, label)
+
+
+def _refuse_not_finite(name: TensorName, label: str) -> NoReturn:
+    raise IntegrityError(
+        f"{label}: the tensor {name} holds NaN or an infinity",
+        where=name,
+        remedy="leave this expert out, or publish it again from a healthy checkpoint",
+    )

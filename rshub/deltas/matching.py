@@ -1,36 +1,48 @@
-"""Which tensor of a base each module of an adapter changes, and in which layout.
+"""Which tensor of a base each change of an adapter is for, and in which layout.
 
-Module names are those of the model in memory; tensor names are those on disk. They differ at most by one leading name
-of a model body (``model.``, ``transformer.``), the same for all modules. A module that matches nothing, more than one
-thing, a tensor of another shape, or an embedding that is tied to a head is refused by name.
+A parameter that is found nowhere or in more than one place, a tensor of another shape, changes of one tensor that do
+not add up, and a quantised base are refused by name. What is tied to what is settled by others.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from rshub.deltas.added import Added
+from rshub.deltas.decomposed import Decomposed
 from rshub.deltas.delta import Delta, Layout, LowRank
+from rshub.deltas.naming import BODIES, Rename, Spot, clash, find_spots
+from rshub.deltas.replaced import Replaced, ReplacedRows, same_bytes
 from rshub.deltas.square import square_layouts
+from rshub.deltas.summed import Summed
+from rshub.deltas.tying import tied_pair
 from rshub.errors import Incompatible
 from rshub.tensors.checkpoint import Checkpoint, Placed
 from rshub.tensors.dtypes import FLOATS
 from rshub.types import TensorName
 
-BODIES = (
-    "model", "transformer", "backbone", "gpt_neox", "bert", "roberta", "distilbert", "deberta", "electra", "albert",
-)  # fmt: skip
-"""Names under which a head holds the body of a model; a checkpoint of the body alone lacks them."""
-
-HEADS = ("lm_head.weight", "embed_out.weight", "output.weight", "model.lm_head.weight")
-"""Output heads that may be one with the embedding."""
-
-OWN_HEADS = (*HEADS, "score.weight", "classifier.weight")
-"""Tensors that show that the head is not the embedding."""
+__all__ = ["BODIES", "WEIGHT", "Placement", "Wanted", "match", "refuse_quantised"]
 
 WEIGHT = ".weight"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A change of one parameter of the model in memory, by its path.
+
+    ``in_place`` says that the parameter itself was trained, so that the change goes with all that is tied to it.
+    """
+
+    path: str
+    delta: Delta
+    in_place: bool = False
+
+    @property
+    def module(self) -> str:
+        """The path without its ``.weight``."""
+        return self.path.removesuffix(WEIGHT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +50,8 @@ class Placement:
     """One delta of an expert and the tensor that it changes.
 
     ``tensor`` is the name in the output, ``placed`` is where theta_0 lies, ``module`` is the path in the model.
-    ``layout`` says how factors lie in the stored tensor; what is no factor is always plain. ``shift`` says which body
-    name only one side has: ``+model.`` on disk only, ``-model.`` in the module's path only.
+    ``layout`` says how factors lie in the stored tensor; what is no factor is always plain. ``rename`` says which
+    leading part of the name differs between memory and disk.
     """
 
     tensor: TensorName
@@ -47,53 +59,28 @@ class Placement:
     placed: Placed
     delta: Delta
     layout: Layout = "plain"
-    shift: str = ""
+    rename: Rename | None = None
 
 
-def match(
-    modules: Mapping[str, LowRank], base: Checkpoint, *, fan_in_fan_out: bool, label: str
-) -> dict[str, Placement]:
-    """Find the base's tensor for every module.
+def match(wanted: Sequence[Wanted], base: Checkpoint, *, fan_in_fan_out: bool, label: str) -> tuple[Placement, ...]:
+    """Find the base's tensor for every change.
 
     Args:
-        modules: An adapter's modules by their path in the model.
+        wanted: An adapter's changes; of one parameter there may be several, which add up.
         base: The checkpoint, or its headers.
         fan_in_fan_out: What the adapter's config says of weights that are stored inputs by outputs.
         label: What to call the adapter in an error.
 
     Raises:
-        Incompatible: For a module that does not fit, by tensor name.
+        Incompatible: For a change that does not fit, by tensor name.
     """
     refuse_quantised(base)
-    found = _tensor_names(modules, base, label)
-    names = {module: name for module, (_, name) in found.items()}
-    layouts = {module: modules[module].layouts(base.tensors[name].shape) for module, name in names.items()}
-    vocabulary = _vocabulary_rows(base)
-    for module, name in names.items():
-        _refuse_tied(modules[module], name, base, vocabulary, label)
-        if not layouts[module]:
-            _refuse_shape(modules[module], base.tensors[name], name, label)
-        if base.tensors[name].dtype not in FLOATS:
-            raise Incompatible(
-                f"{label}: {name} of the base is {base.tensors[name].dtype}: a quantised tensor cannot be changed",
-                where=name,
-                remedy="compose on the base in bfloat16, float16 or float32",
-            )
-    settled = {module: next(iter(fits)) for module, fits in layouts.items() if len(fits) == 1}
-    linear = {module: layout for module, layout in settled.items() if modules[module].kind == "linear"}
-    squares = {module: modules[module] for module, fits in layouts.items() if len(fits) > 1}
-    settled |= square_layouts(squares, linear, base, fan_in_fan_out=fan_in_fan_out, label=label)
-    return {
-        module: Placement(
-            tensor=name,
-            module=module,
-            placed=base.tensors[name],
-            delta=modules[module],
-            layout=settled[module],
-            shift=found[module][0],
-        )
-        for module, name in names.items()
-    }
+    spots = {each.path: _spot(each, base, label) for each in wanted}
+    _refuse_clash(wanted, spots, label)
+    for each in wanted:
+        _refuse_misfit(each.delta, spots[each.path], label)
+    layouts = _layouts(wanted, spots, base, fan_in_fan_out=fan_in_fan_out, label=label)
+    return _together([*_placements(wanted, spots, layouts), *_twins(wanted, spots, base)], label)
 
 
 def refuse_quantised(base: Checkpoint) -> None:
@@ -112,94 +99,177 @@ def refuse_quantised(base: Checkpoint) -> None:
         )
 
 
-def _tensor_names(modules: Mapping[str, LowRank], base: Checkpoint, label: str) -> dict[str, tuple[str, TensorName]]:
-    """Give the shift and the tensor of each module, allowing for one body name that only one side has."""
-    names: dict[str, tuple[str, TensorName]] = {}
-    shifts: set[str] = set()
-    for module in modules:
-        exact = TensorName(module + WEIGHT)
-        if exact in base.tensors:
-            names[module] = ("", exact)
-            continue
-        first, _, rest = module.partition(".")
-        found = {f"+{body}.": f"{body}.{module}{WEIGHT}" for body in BODIES}
-        if first in BODIES and rest:
-            found[f"-{first}."] = rest + WEIGHT
-        found = {shift: name for shift, name in found.items() if name in base.tensors}
-        if len(found) != 1:
-            _refuse_unmatched(modules[module], sorted(found.values()), base, label)
-        shift, name = next(iter(found.items()))
-        shifts.add(shift)
-        if len(shifts) > 1:
-            _refuse_unmatched(modules[module], [name], base, label)
-        names[module] = (shift, TensorName(name))
-    tensors = [name for _, name in names.values()]
-    if len(set(tensors)) != len(tensors):
-        twice = Counter(tensors).most_common(1)[0][0]
-        raise Incompatible(
-            f"{label}: two modules of the adapter change the one tensor {twice}",
-            where=twice,
-            remedy="save the adapter again with plain module names",
-        )
-    return names
+def _spot(wanted: Wanted, base: Checkpoint, label: str) -> Spot:
+    found = find_spots(wanted.path, base)
+    if len(found) != 1:
+        names = sorted(spot.tensor for spot in found)
+        _refuse_unmatched(wanted, f"matches more than one thing: {', '.join(names)}" if names else "", base, label)
+    return found[0]
 
 
-def _vocabulary_rows(base: Checkpoint) -> set[int]:
-    """Give the sizes of vocabularies in the config that some tensor has as its rows; none when that is not known."""
-    sizes = set(_vocabulary_sizes(base.config))
-    return sizes & {placed.shape[0] for placed in base.tensors.values() if len(placed.shape) == 2} if sizes else sizes
-
-
-def _vocabulary_sizes(config: Mapping[str, Any]) -> Iterator[int]:
-    """Find every vocabulary size in a config: composed models hold one for each part."""
-    for key, value in config.items():
-        if key == "vocab_size" and isinstance(value, int):
-            yield value
-        elif isinstance(value, Mapping):
-            yield from _vocabulary_sizes(value)
-
-
-def _refuse_tied(module: LowRank, name: TensorName, base: Checkpoint, vocabulary: set[int], label: str) -> None:
-    """Refuse a change of an embedding that also is the head, or of a head that also is the embedding.
-
-    Of embeddings only that of words is tied; one with other rows than the vocabulary is of positions or kinds.
-    """
-    text = base.config.get("text_config")
-    said = base.config.get("tie_word_embeddings", text.get("tie_word_embeddings") if isinstance(text, dict) else None)
-    head = name in HEADS
-    words = module.kind == "embedding" and (not vocabulary or base.tensors[name].shape[0] in vocabulary)
-    if said is False or not (head or words):
+def _refuse_clash(wanted: Sequence[Wanted], spots: Mapping[str, Spot], label: str) -> None:
+    """Refuse names that cannot all be those of one model, and two parameters in one tensor."""
+    names = [(path, str(spot.tensor)) for path, spot in spots.items()]
+    twice = _twice(names)
+    clashing = twice or clash(names)
+    if clashing is None:
         return
-    own_head = any(candidate in base.tensors for candidate in OWN_HEADS)
-    if said or not own_head:
+    first, second = (next(each.delta.first_name for each in wanted if each.path == path) for path, _ in clashing)
+    tensor, other = clashing[0][1], clashing[1][1]
+    if twice is not None:
+        why = f"{first} and {second} are of two modules of the adapter and change the one tensor {tensor}"
+    else:
+        why = f"{first} and {second} are not named as those of one model: they lead to {tensor} and {other}"
+    raise Incompatible(f"{label}: {why}", where=other, remedy="save the adapter again with plain module names")
+
+
+def _twice(names: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], tuple[str, str]] | None:
+    """Find two parameters that lie in one tensor."""
+    taken: dict[str, tuple[str, str]] = {}
+    for name in names:
+        first = taken.setdefault(name[1], name)
+        if first != name:
+            return first, name
+    return None
+
+
+def _refuse_misfit(delta: Delta, spot: Spot, label: str) -> None:
+    """Refuse a change of another shape than the tensor, and a tensor that is no floating-point one."""
+    shape = spot.placed.shape
+    low_rank = delta.low_rank if isinstance(delta, Decomposed) else delta
+    if isinstance(low_rank, LowRank):
+        fits = bool(low_rank.layouts(shape))
+        a, b = low_rank.a_name, low_rank.b_name
+        what = f"{b} {list(low_rank.b_shape)} times {a} {list(low_rank.a_shape)}"
+    elif isinstance(delta, ReplacedRows):
+        saved = delta.file.tensors[delta.name].shape
+        fits = len(shape) == 2 and saved[1:] == shape[1:] and max(delta.rows) < shape[0]
+        what = f"{delta.name} {list(saved)} for rows up to {max(delta.rows)}"
+    else:
+        assert isinstance(delta, Replaced | Added)
+        saved = delta.file.tensors[delta.name].shape
+        fits = saved == shape
+        what = f"{delta.name} {list(saved)}"
+    if not fits:
         raise Incompatible(
-            f"{label}: the tensor {module.a_name} changes {name}, which is tied: embedding and head are one tensor",
-            where=module.a_name,
-            remedy="use an expert that leaves embedding and head alone, or a base with tie_word_embeddings false",
+            f"{label}: {what} does not fit {spot.tensor} {list(shape)} of the base",
+            where=delta.first_name,
+            remedy="check that the expert was trained on this base, and that its vocabulary was not changed",
+        )
+    if spot.placed.dtype not in FLOATS:
+        raise Incompatible(
+            f"{label}: {spot.tensor} of the base is {spot.placed.dtype}: a quantised tensor cannot be changed",
+            where=spot.tensor,
+            remedy="compose on the base in bfloat16, float16 or float32",
         )
 
 
-def _refuse_unmatched(module: LowRank, found: list[str], base: Checkpoint, label: str) -> NoReturn:
-    last = module.module.rpartition(".")[2]
-    if found:
-        why = f"matches more than one thing or breaks the naming of the others: {', '.join(found)}"
-    elif last in {"lm_head", "embed_out"}:
-        why = "matches nothing in the base; a head that is tied to the embedding is not stored"
-    else:
-        why = f"matches nothing in the base: there is no {module.module}{WEIGHT}"
-    whether = f"check that the expert was trained on {base.source}"
-    raise Incompatible(
-        f"{label}: the tensor {module.a_name} {why}",
-        where=module.a_name,
-        remedy=f"{whether}; if it was, the base stores its tensors under other names than the model has in memory, "
-        "which is not read yet",
+def _layouts(
+    wanted: Sequence[Wanted], spots: Mapping[str, Spot], base: Checkpoint, *, fan_in_fan_out: bool, label: str
+) -> dict[str, Layout]:
+    """Say how each layer with factors lies on disk, by its path: as its shape shows, or as others of its name do."""
+    factors = {
+        each.path: delta
+        for each in wanted
+        if isinstance(delta := each.delta.low_rank if isinstance(each.delta, Decomposed) else each.delta, LowRank)
+    }
+    fitting = {path: delta.layouts(spots[path].placed.shape) for path, delta in factors.items()}
+    settled = {path: next(iter(fits)) for path, fits in fitting.items() if len(fits) == 1}
+    linear = {delta.module: settled[path] for path, delta in factors.items() if path in settled}
+    linear = {module: layout for module, layout in linear.items() if factors[module + WEIGHT].kind == "linear"}
+    squares = {factors[path].module: factors[path] for path, fits in fitting.items() if len(fits) > 1}
+    judged = square_layouts(squares, linear, base, fan_in_fan_out=fan_in_fan_out, label=label)
+    return settled | {module + WEIGHT: layout for module, layout in judged.items()}
+
+
+def _placements(wanted: Sequence[Wanted], spots: Mapping[str, Spot], layouts: Mapping[str, Layout]) -> list[Placement]:
+    return [
+        Placement(
+            tensor=spots[each.path].tensor,
+            module=each.module,
+            placed=spots[each.path].placed,
+            delta=each.delta,
+            layout=layouts.get(each.path, "plain"),
+            rename=spots[each.path].rename,
+        )
+        for each in wanted
+    ]
+
+
+def _twins(wanted: Sequence[Wanted], spots: Mapping[str, Spot], base: Checkpoint) -> list[Placement]:
+    """Give, for what was trained in place, the change of the other side of a tied head and embedding."""
+    tied = tied_pair(base)
+    twins = []
+    for each in wanted:
+        tensor = spots[each.path].tensor
+        if tied is not None and each.in_place and tensor in {tied.head, tied.embedding}:
+            other = tied.head if tensor == tied.embedding else tied.embedding
+            placed = base.tensors[other if tied.stored else tied.embedding]
+            module = other.removesuffix(WEIGHT)
+            twins.append(Placement(tensor=other, module=module, placed=placed, delta=each.delta))
+    return twins
+
+
+def _together(placements: Sequence[Placement], label: str) -> tuple[Placement, ...]:
+    """Make one placement of those on one tensor: the sum of their deltas, an equal saved tensor counted once."""
+    tensors: dict[TensorName, list[Placement]] = {}
+    for placement in placements:
+        tensors.setdefault(placement.tensor, []).append(placement)
+    return tuple(_sum(several, label) for _, several in sorted(tensors.items()))
+
+
+def _sum(several: list[Placement], label: str) -> Placement:
+    first = several[0]
+    if len(several) == 1:
+        return first
+    deltas: list[Delta] = []
+    for placement in several:
+        delta = placement.delta
+        known = next((each for each in deltas if isinstance(each, Replaced)), None)
+        if isinstance(delta, Replaced) and known is not None:
+            if same_bytes(known.file, known.name, delta.file, delta.name):
+                continue
+            _refuse_both(known, delta, first.tensor, label)
+        if deltas and not isinstance(delta, LowRank | Added | Replaced):
+            _refuse_both(deltas[0], delta, first.tensor, label)
+        deltas.append(delta)
+    if len(deltas) > 1 and not isinstance(deltas[0], LowRank | Added | Replaced):
+        _refuse_both(deltas[0], deltas[1], first.tensor, label)
+    layout = next((each.layout for each in several if isinstance(each.delta, LowRank)), first.layout)
+    return Placement(
+        tensor=first.tensor,
+        module=first.module,
+        placed=first.placed,
+        delta=deltas[0] if len(deltas) == 1 else Summed(deltas=tuple(deltas)),
+        layout=layout,
+        rename=first.rename,
     )
 
 
-def _refuse_shape(module: LowRank, placed: Placed, name: TensorName, label: str) -> NoReturn:
+def _refuse_both(one: Delta, other: Delta, tensor: TensorName, label: str) -> NoReturn:
     raise Incompatible(
-        f"{label}: {module.b_name} {list(module.b_shape)} times {module.a_name} {list(module.a_shape)} does not fit "
-        f"{name} {list(placed.shape)} of the base",
-        where=module.a_name,
-        remedy="check that the expert was trained on this base",
+        f"{label}: the tensors {one.first_name} and {other.first_name} both change {tensor}, and do not add up",
+        where=other.first_name,
+        remedy="leave this expert out, or train only one of the two",
+    )
+
+
+def _refuse_unmatched(wanted: Wanted, why: str, base: Checkpoint, label: str) -> NoReturn:
+    name = wanted.delta.first_name
+    if isinstance(wanted.delta, Added):
+        raise Incompatible(
+            f"{label}: the tensor {name} adds to a bias, and the base has no {wanted.path}: a new tensor would change "
+            "the architecture",
+            where=name,
+            remedy="leave this expert out, or train it with lora_bias false",
+        )
+    if not why and wanted.module.rpartition(".")[2] in {"lm_head", "embed_out"}:
+        why = "matches nothing in the base, which stores no head and does not say that it is the embedding"
+    why = why or f"matches nothing in the base: there is no {wanted.path}"
+    whether = f"check that the expert was trained on {base.source}"
+    raise Incompatible(
+        f"{label}: the tensor {name} {why}",
+        where=name,
+        remedy=f"{whether}; if it was, the base stores its tensors under other names than the model has in memory, "
+        "which is not read yet",
     )

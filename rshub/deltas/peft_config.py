@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rshub.errors import Incompatible, IntegrityError
@@ -24,17 +24,12 @@ HARMLESS = frozenset({
 
 NEEDED = frozenset({
     "peft_type", "r", "lora_alpha", "use_rslora", "fan_in_fan_out", "init_lora_weights", "rank_pattern",
-    "alpha_pattern",
+    "alpha_pattern", "bias", "modules_to_save", "trainable_token_indices", "lora_bias", "use_dora",
 })  # fmt: skip
 """Fields that are read here."""
 
 REFUSED: Mapping[str, str] = {
-    "bias": "trained biases are not mixed yet",
-    "modules_to_save": "whole modules saved beside the adapter are not mixed yet",
-    "trainable_token_indices": "trained token rows are not mixed yet",
-    "target_parameters": "adapters on bare parameters are not mixed yet",
-    "lora_bias": "biases inside the adapter are not mixed yet",
-    "use_dora": "DoRA is not linear in what is stored",
+    "target_parameters": "adapters on bare parameters, such as fused experts, are not read",
     "megatron_config": "tensors of a parallel layer may be parts of a whole",
     "loftq_config": "LoftQ is relative to a quantised base",
     "corda_config": "CorDA is relative to a changed base",
@@ -59,7 +54,11 @@ MAX_RANK = 1 << 16
 
 @dataclass(frozen=True, kw_only=True)
 class LoraSettings:
-    """The part of a config that decides the arithmetic."""
+    """The part of a config that decides the arithmetic.
+
+    ``rows`` are the numbers of trained rows by the tail of their module's path, which is empty when the config only
+    means the embedding. ``saved`` are the tails of the paths of modules that are saved whole.
+    """
 
     rank: int
     alpha: float
@@ -68,6 +67,10 @@ class LoraSettings:
     ranks: Mapping[str, int]
     alphas: Mapping[str, float]
     label: str
+    lora_bias: bool = False
+    decomposed: bool = False
+    saved: tuple[str, ...] = ()
+    rows: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def expected_rank(self, module: str) -> int:
         """Give the rank that the config promises for a module."""
@@ -77,6 +80,11 @@ class LoraSettings:
         """Give the scale of a module's delta: alpha / r, or alpha / sqrt(r) when rank-stabilised."""
         alpha = self.alphas.get(_first_match(self.alphas, module), self.alpha)
         return alpha / math.sqrt(rank) if self.rslora else alpha / rank
+
+    def is_saved(self, path: str) -> bool:
+        """Say whether a parameter belongs to a module that is saved whole: trained as a copy of the original."""
+        parts = path.split(".")
+        return any(".".join(parts[:end]).endswith(self.saved) for end in range(1, len(parts)))
 
 
 def lora_settings(config: Mapping[str, Any], *, label: str) -> LoraSettings:
@@ -101,6 +109,9 @@ def lora_settings(config: Mapping[str, Any], *, label: str) -> LoraSettings:
     init = config.get("init_lora_weights", True)
     if not any(init is plain or (isinstance(init, str) and init.lower() == plain) for plain in PLAIN_INITS):
         _refuse(label, "init_lora_weights", init, "such an adapter is relative to a base that was changed at its start")
+    bias = config.get("bias")
+    if bias not in (None, "none", "all", "lora_only"):
+        _malformed(label, "bias", bias, "none, all or lora_only")
     return LoraSettings(
         rank=_rank(config.get("r", 8), "r", label),
         alpha=_alpha(config.get("lora_alpha", 8), "lora_alpha", label),
@@ -114,6 +125,10 @@ def lora_settings(config: Mapping[str, Any], *, label: str) -> LoraSettings:
             for key, value in _patterns(config, "alpha_pattern", label)
         },
         label=label,
+        lora_bias=_flag(config, "lora_bias", label),
+        decomposed=_flag(config, "use_dora", label),
+        saved=_saved(config, label),
+        rows=_rows(config, label),
     )
 
 
@@ -147,6 +162,24 @@ def _patterns(config: Mapping[str, Any], field: str, label: str) -> list[tuple[s
                 label, f"{field}.{pattern}", value[pattern], "only plain module names and their dotted tails are read"
             )
     return list(value.items())
+
+
+def _saved(config: Mapping[str, Any], label: str) -> tuple[str, ...]:
+    saved = config.get("modules_to_save") or []
+    if not isinstance(saved, list) or not all(isinstance(name, str) and name for name in saved):
+        _malformed(label, "modules_to_save", saved, "a list of names")
+    return tuple(saved)
+
+
+def _rows(config: Mapping[str, Any], label: str) -> dict[str, tuple[int, ...]]:
+    """Give the rows by module; PEFT writes a list for the embedding, or an object."""
+    value = config.get("trainable_token_indices") or {}
+    modules = value if isinstance(value, dict) else {"": value}
+    for rows in modules.values():
+        fine = isinstance(rows, list) and all(type(row) is int and row >= 0 for row in rows)
+        if not fine or len(set(rows)) != len(rows) or not rows:
+            _malformed(label, "trainable_token_indices", value, "lists of different row numbers")
+    return {module: tuple(rows) for module, rows in modules.items()}
 
 
 def _rank(value: Any, field: str, label: str) -> int:

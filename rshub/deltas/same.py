@@ -10,12 +10,7 @@ import numpy as np
 
 from rshub.deltas.delta import LowRank
 from rshub.deltas.matching import Placement
-from rshub.deltas.replaced import Replaced, ReplacedRows
-from rshub.tensors.plain_file import open_plain
-from rshub.tensors.tensor_file import TensorFile
-from rshub.types import TensorName
-
-CHUNK = 1 << 20
+from rshub.deltas.replaced import Replaced, ReplacedRows, same_bytes
 
 
 def same_change(first: Placement, second: Placement) -> bool:
@@ -32,27 +27,7 @@ def same_change(first: Placement, second: Placement) -> bool:
         mine, its = one.factors(first.layout, work), other.factors(second.layout, work)
         return np.array_equal(mine.left, its.left) and np.array_equal(mine.right, its.right)
     if isinstance(one, ReplacedRows) and isinstance(other, ReplacedRows):
-        return one.rows == other.rows and _same_bytes(one.file, one.name, other.file, other.name)
+        return one.rows == other.rows and same_bytes(one.file, one.name, other.file, other.name)
     if isinstance(one, Replaced) and isinstance(other, Replaced):
-        return _same_bytes(one.file, one.name, other.file, other.name)
+        return same_bytes(one.file, one.name, other.file, other.name)
     return False
-
-
-def _same_bytes(file: TensorFile, name: TensorName, other_file: TensorFile, other_name: TensorName) -> bool:
-    """Compare two saved tensors piece by piece."""
-    one, other = file.tensors[name], other_file.tensors[other_name]
-    if (file.path, one) == (other_file.path, other):
-        return True
-    if (one.dtype, one.shape) != (other.dtype, other.shape):
-        return False
-    with open_plain(file.path) as mine, open_plain(other_file.path) as its:
-        mine.seek(one.start)
-        its.seek(other.start)
-        left = one.end - one.start
-        while left > 0:
-            size = min(CHUNK, left)
-            data = mine.read(size)
-            if len(data) < size or data != its.read(size):
-                return False
-            left -= size
-    return True

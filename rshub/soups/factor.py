@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rshub.deltas.adapters import Adapter
-from rshub.deltas.delta import LowRank
 from rshub.deltas.expert_tensors import ExpertTensors
 from rshub.errors import Incompatible
 from rshub.soups.method import Method, Setting, Share, refuse_other_sum
@@ -49,7 +48,7 @@ def _refuse(coefficients: Sequence[float], experts: Sequence[ExpertTensors]) -> 
 
 def _build(expert: ExpertTensors) -> Mapping[str, tuple[int, float]] | None:
     """Give rank and scale of each module of a plain adapter; None for anything else."""
-    if not isinstance(expert, Adapter) or not all(isinstance(module, LowRank) for module in expert.modules.values()):
+    if not isinstance(expert, Adapter) or not expert.plain:
         return None
     return {name: (module.rank, module.scale) for name, module in expert.modules.items()}
 

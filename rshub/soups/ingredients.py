@@ -14,6 +14,7 @@ from pathlib import Path
 from rshub.deltas.delta import Kind, Layout, LowRank
 from rshub.deltas.expert_tensors import ExpertTensors, read_expert
 from rshub.deltas.matching import Placement
+from rshub.deltas.naming import clash
 from rshub.deltas.tying import tied_pair
 from rshub.errors import Incompatible
 from rshub.soups.twins import placed_with_twins
@@ -106,6 +107,7 @@ def gather(terms: Sequence[Term], base: Checkpoint) -> tuple[tuple[Ingredient, .
     warnings: list[str] = []
     for _, (expert, numbers) in sorted(groups.items()):
         placements = placed_with_twins(expert, base, tied)
+        warnings.extend(expert.notes)
         total = math.fsum(terms[number].coefficient for number in numbers)
         if total:
             found.append(Ingredient(expert=expert, coefficient=total, terms=tuple(numbers), placements=placements))
@@ -117,17 +119,21 @@ def gather(terms: Sequence[Term], base: Checkpoint) -> tuple[tuple[Ingredient, .
 
 def refuse_two_namings(ingredients: Sequence[Ingredient]) -> None:
     """Refuse experts that were trained on model classes with other module paths: no adapter fits both."""
-    first: tuple[str, str] | None = None
-    for ingredient in ingredients:
-        shift = max((placement.shift for placement in ingredient.placements), default="")
-        if first is not None and shift != first[0]:
-            raise Incompatible(
-                f"{first[1]} and {ingredient.expert.label} name the base's tensors differently, "
-                "so that no adapter fits both",
-                where=ingredient.expert.label,
-                remedy="write a checkpoint, or mix experts that were trained on the same model class",
-            )
-        first = first or (shift, ingredient.expert.label)
+    names = [
+        ((f"{placement.module}.weight", str(placement.tensor)), ingredient.expert.label)
+        for ingredient in ingredients
+        for placement in ingredient.placements
+        if isinstance(placement.delta, LowRank)
+    ]
+    clashing = clash(name for name, _ in names)
+    if clashing is not None:
+        first, second = (next(label for name, label in names if name == each) for each in clashing)
+        raise Incompatible(
+            f"{first} and {second} name the base's tensors differently ({clashing[0][0]}, {clashing[1][0]}), "
+            "so that no adapter fits both",
+            where=second,
+            remedy="write a checkpoint, or mix experts that were trained on the same model class",
+        )
 
 
 def touched_tensors(ingredients: Sequence[Ingredient]) -> tuple[Touched, ...]:

@@ -91,19 +91,12 @@ def test_another_kind_of_adapter_is_refused(kind):
 
 @pytest.mark.parametrize("field", sorted(REFUSED))
 def test_fields_that_change_the_meaning_are_refused_by_name(field):
-    value = {"bias": "all", "modules_to_save": ["lm_head"], "layer_replication": [[0, 4]]}.get(field, True)
+    value = {"layer_replication": [[0, 4]], "target_parameters": ["experts.down_proj"]}.get(field, True)
     with pytest.raises(Incompatible, match=field) as caught:
         settings(**{field: value})
     assert caught.value.where == field
     for empty in (None, False, [], {}):
         settings(**{field: empty})
-
-
-def test_a_bias_of_none_is_no_bias():
-    settings(bias="none")
-    for kind in ("all", "lora_only"):
-        with pytest.raises(Incompatible, match="bias"):
-            settings(bias=kind)
 
 
 @pytest.mark.parametrize("value", [1, 0, False, "x", {}, [1]])
@@ -132,6 +125,10 @@ def test_any_other_init_is_refused(init):
         {"r": 0}, {"r": -1}, {"r": 2**31}, {"r": 4.0}, {"r": True}, {"r": "8"},
         {"lora_alpha": "16"}, {"lora_alpha": 1e308}, {"lora_alpha": float("nan")},
         {"lora_alpha": True}, {"use_rslora": 1}, {"fan_in_fan_out": "yes"},
+        {"bias": "some"}, {"bias": True}, {"lora_bias": 1}, {"use_dora": "yes"}, {"modules_to_save": "lm_head"},
+        {"modules_to_save": [""]}, {"modules_to_save": [3]}, {"trainable_token_indices": [1, 1]},
+        {"trainable_token_indices": [-1]}, {"trainable_token_indices": [True]}, {"trainable_token_indices": 3},
+        {"trainable_token_indices": {"embed_tokens": []}}, {"trainable_token_indices": {"embed_tokens": "1"}},
         {"rank_pattern": [1]}, {"rank_pattern": {"q": 0}}, {"alpha_pattern": {"q": None}}, {"alpha_pattern": "q"},
     ],
 )  # fmt: skip
