@@ -15,6 +15,7 @@ from typing import Any
 from rshub.deltas.adapter_extras import read_extras
 from rshub.deltas.adapter_names import PREFIX, by_role, plain_name
 from rshub.deltas.adapter_pairs import ByRole, read_pairs
+from rshub.deltas.components import place_in_one
 from rshub.deltas.decomposed import Decomposed
 from rshub.deltas.delta import LowRank, check_finite
 from rshub.deltas.matching import WEIGHT, Placement, Wanted, match
@@ -100,6 +101,9 @@ class Adapter:
         Raises:
             Incompatible: For a tensor that matches nothing, or does not fit what it matches; named.
         """
+        if base.components:
+            names = {TensorName(module + WEIGHT) for module in self.modules}
+            return place_in_one(base, self.place, names=names, label=self.label)[1]
         for head in self.heads:
             if TensorName(plain_name(head)) in base.tensors:
                 raise Incompatible(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from rshub.deltas.adapters import read_adapter
+from rshub.deltas.expert_files import expert_files, files_in
 from rshub.deltas.matching import Placement
+from rshub.deltas.weight_sets import read_weights
 from rshub.tensors.checkpoint import Checkpoint
+from rshub.tensors.plain_file import read_plain
 from rshub.types import Digest
 
 
@@ -36,6 +39,10 @@ class ExpertTensors(Protocol):
         """The size of the tensors (bytes)."""
 
     @property
+    def notes(self) -> Sequence[str]:
+        """What was left out of the files, and why that is no loss: told with every soup."""
+
+    @property
     def content_key(self) -> Digest:
         """A name for what the expert does: equal for equal contents, whatever the folder is called."""
 
@@ -54,16 +61,22 @@ class ExpertTensors(Protocol):
         """
 
 
-def read_expert(folder: Path, *, label: str | None = None) -> ExpertTensors:
-    """Read the config and the headers of an expert.
+def read_expert(folder: Path, *, label: str | None = None, names: Collection[str] | None = None) -> ExpertTensors:
+    """Read the headers of an expert, by what lies in its folder.
 
     Args:
         folder: Where its files lie.
-        label: What to call it in errors and reports; the folder if absent.
+        label: What to call the expert in errors and reports; the folder if absent.
+        names: The files that count, by their path; every one that lies there, if absent.
 
     Raises:
-        NotFound: When the folder or its files are not there, or may not be read.
-        IntegrityError: For damaged or hostile files, or weights that are pickles only.
-        Incompatible: For a tensor or a config that cannot be mixed; named.
+        NotFound: When there are no tensors, or they may not be read.
+        IntegrityError: When a file is not sound, or there are pickles only.
+        Incompatible: When the expert is of a kind that cannot be mixed.
     """
-    return read_adapter(folder, label=label)
+    label = label or str(folder)
+    there = [name for name in files_in(folder) if names is None or name in names]
+    files = expert_files(there, lambda name: read_plain(folder / name), source=label)
+    if files.is_adapter:
+        return read_adapter(folder, label=label)
+    return read_weights(folder, files, label=label)

@@ -15,13 +15,10 @@ import numpy as np
 from rshub.deltas.delta import Layout, open_tensor
 from rshub.tensors.changes import Part
 from rshub.tensors.dtypes import FLOATS, Array
-from rshub.tensors.plain_file import open_plain
 from rshub.tensors.stored import StoredTensor
-from rshub.tensors.tensor_file import TensorFile
+from rshub.tensors.tensor_file import TensorFile, same_stored
 from rshub.tensors.tiles import Scratch, Tile
 from rshub.types import TensorName
-
-CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,19 +105,4 @@ class ReplacedRowsPart:
 
 def same_bytes(file: TensorFile, name: TensorName, other_file: TensorFile, other_name: TensorName) -> bool:
     """Compare two saved tensors piece by piece."""
-    one, other = file.tensors[name], other_file.tensors[other_name]
-    if (file.path, one) == (other_file.path, other):
-        return True
-    if (one.dtype, one.shape) != (other.dtype, other.shape):
-        return False
-    with open_plain(file.path) as mine, open_plain(other_file.path) as its:
-        mine.seek(one.start)
-        its.seek(other.start)
-        left = one.end - one.start
-        while left > 0:
-            size = min(CHUNK, left)
-            data = mine.read(size)
-            if len(data) < size or data != its.read(size):
-                return False
-            left -= size
-    return True
+    return same_stored(file.path, file.tensors[name], other_file.path, other_file.tensors[other_name])

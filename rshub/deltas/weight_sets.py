@@ -1,0 +1,334 @@
+"""Whole tensors as an expert: a fine-tuned checkpoint, or a part of one, in plain safetensors files.
+
+Each tensor takes the place of the base's tensor of its name; what the expert lacks stays as it is. Names are those of
+the base on disk, but for what wrappers add and for one body name that only one side has. A tensor of an unknown name or
+another shape, a changed integer, quantised weights and the weights of another architecture are refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
+
+import numpy as np
+
+from rshub.deltas.adapter_names import plain_name
+from rshub.deltas.components import in_pipeline, place_in_one
+from rshub.deltas.delta import open_tensor
+from rshub.deltas.expert_files import ExpertFiles
+from rshub.deltas.matching import Placement, Wanted, match, refuse_quantised
+from rshub.deltas.naming import Spot, find_spots
+from rshub.deltas.replaced import Replaced
+from rshub.deltas.same_model import refuse_other_model
+from rshub.deltas.tying import HEADS, STORED_HEADS, tied_pair
+from rshub.errors import Incompatible, IntegrityError
+from rshub.formats.canonical import digest
+from rshub.formats.header import TensorSpan
+from rshub.tensors.checkpoint import Checkpoint
+from rshub.tensors.dtypes import FLOATS, working
+from rshub.tensors.file_digest import file_digest
+from rshub.tensors.model_config import CONFIG, parse_config
+from rshub.tensors.plain_file import read_plain
+from rshub.tensors.tensor_file import TensorFile, same_stored
+from rshub.tensors.tiles import Scratch
+from rshub.types import Digest, TensorName
+
+VALUE_HEADS = ("v_head.", "value_head.")
+"""What reinforcement learning adds to a model for itself: no part of what the model says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """A tensor in an expert's file."""
+
+    file: TensorFile
+    name: TensorName
+
+    @property
+    def span(self) -> TensorSpan:
+        """Where it lies in the file, its dtype and shape."""
+        return self.file.tensors[self.name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightSet:
+    """Whole tensors of an expert by component and name; the component is empty for what lies at the top."""
+
+    folder: Path
+    label: str
+    files: ExpertFiles
+    configs: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    saved: Mapping[str, Mapping[TensorName, Saved]] = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The config at the top, if there is one."""
+        return self.configs.get("", {})
+
+    @property
+    def rank(self) -> None:
+        """Nothing here is low-rank."""
+        return
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The paths of the modules that the tensors belong to."""
+        names = (plain_name(name) for inside in self.saved.values() for name in inside)
+        return tuple(sorted({name.rpartition(".")[0] or name for name in names}))
+
+    @property
+    def size(self) -> int:
+        """The size of the files (bytes)."""
+        return sum((self.folder / name).stat().st_size for name in self.files.weights)
+
+    @cached_property
+    def content_key(self) -> Digest:
+        """A name for what the expert does: the digests of its files by their names."""
+        digests = {name: file_digest(self.folder / name) for name in self.files.weights}
+        return digest({"kind": "weights", "files": digests})
+
+    @property
+    def format(self) -> str:
+        """How the files are laid out: as diffusers saves models, or plainly."""
+        names = (PurePosixPath(name).name for name in self.files.weights)
+        known = any(component for component in self.saved) or any("_class_name" in c for c in self.configs.values())
+        return "diffusers" if known or any(name.startswith("diffusion_pytorch_model") for name in names) else "plain"
+
+    def kind(self, base: Checkpoint) -> str:
+        """Say whether every tensor of the base is there, or only a part of them."""
+        return "full" if self._held(base) >= base.tensors.keys() else "partial"
+
+    def place(self, base: Checkpoint) -> tuple[Placement, ...]:
+        """Find the base's tensor for every tensor.
+
+        Raises:
+            Incompatible: For a tensor that matches nothing, or does not fit what it matches; named.
+        """
+        refuse_quantised(base)
+        if not base.components:
+            folder = next((component for component in self.saved if component), None)
+            if folder is not None:
+                raise Incompatible(
+                    f"{self.label}: its weights lie in the folder {folder}, but {base.source} has no components",
+                    where=folder,
+                    remedy="check that the expert was trained on this base",
+                )
+            return self._place(base, "")
+        if "" in self.saved:
+            return self._alone(base)[1]
+        placed: list[Placement] = []
+        for component, inside in self.saved.items():
+            if component not in base.components:
+                raise Incompatible(
+                    f"{self.label}: the tensor {next(iter(inside))} lies in the folder {component}, which is no "
+                    f"component of {base.source}",
+                    where=component,
+                    remedy="check that the expert was trained on this base",
+                )
+            inner = self._place(base.component(component), component)
+            placed += in_pipeline(inner, base, component, label=self.label)
+        return tuple(placed)
+
+    def check_finite(self) -> None:
+        """Read every number once.
+
+        Raises:
+            IntegrityError: For the first tensor that holds NaN or an infinity.
+        """
+        scratch = Scratch()
+        for saved in chain.from_iterable(inside.values() for inside in self.saved.values()):
+            if saved.span.dtype not in FLOATS:
+                continue
+            stored = open_tensor(saved.file, saved.name)
+            for _, values in stored.walk(working(saved.span.dtype), scratch):
+                if not np.isfinite(values).all():
+                    raise IntegrityError(
+                        f"{self.label}: the tensor {saved.name} holds NaN or an infinity",
+                        where=saved.name,
+                        remedy="leave this expert out, or publish it again from a healthy checkpoint",
+                    )
+
+    def _alone(self, base: Checkpoint) -> tuple[str, tuple[Placement, ...]]:
+        """Place what lies at the top in the one component that it fits."""
+        names = self.saved[""]
+        return place_in_one(base, lambda model: self._place(model, ""), names=names, label=self.label)
+
+    def _held(self, base: Checkpoint) -> set[TensorName]:
+        """Give the tensors of the base that the expert holds."""
+        if not base.components:
+            return {spot.tensor for spot in self._spots(base, "").values()}
+        at = {component: component for component in self.saved} if "" not in self.saved else {"": self._alone(base)[0]}
+        return {
+            TensorName(f"{component}/{spot.tensor}")
+            for place, component in at.items()
+            for spot in self._spots(base.component(component), place).values()
+        }
+
+    def _place(self, base: Checkpoint, component: str) -> tuple[Placement, ...]:
+        """Place the tensors of one folder on a model."""
+        saved = self.saved[component]
+        spots = self._spots(base, component)
+        renamed = any(spot.rename for spot in spots.values())
+        refuse_other_model(self.configs.get(component, {}), base, renamed=renamed, label=self.label)
+        changed: list[TensorName] = []
+        for name, spot in spots.items():
+            _check_shape(saved[name], spot, base, self.label)
+            if {saved[name].span.dtype, spot.placed.dtype} <= FLOATS.keys():
+                changed.append(name)
+            else:
+                _check_carried(saved[name], spot, base, self.label)
+        same = self._unchanged_files(base, component)
+        tied = tied_pair(base)
+        both = tied is not None and {tied.head, tied.embedding} <= {spot.tensor for spot in spots.values()}
+        wanted = [
+            Wanted(
+                path=_in_base(name, base),
+                delta=Replaced(label=self.label, file=saved[name].file, name=name),
+                in_place=not both,
+            )
+            for name in changed
+            if saved[name].file.path not in same
+        ]
+        return match(wanted, base, fan_in_fan_out=False, label=self.label)
+
+    def _spots(self, base: Checkpoint, component: str) -> dict[TensorName, Spot]:
+        """Give the place in the base of every tensor of a folder, by its name in its file.
+
+        Raises:
+            Incompatible: For a name that matches nothing, or more than one thing.
+        """
+        spots: dict[TensorName, Spot] = {}
+        for name in self.saved[component]:
+            found = find_spots(_in_base(name, base), base)
+            if len(found) != 1:
+                _refuse_unmatched(name, sorted(spot.tensor for spot in found), base, self.label)
+            spots[name] = found[0]
+        return spots
+
+    def _unchanged_files(self, base: Checkpoint, component: str) -> set[Path]:
+        """Find the files that are files of the base, byte for byte; what they hold does not change.
+
+        Headers are compared first; digests of large files are remembered, and taken anyway when something is fetched.
+        """
+        if base.folder is None:
+            return set()
+        shards = {prefix: shard for shard, prefix in base.prefixes.items()}
+        files = {saved.file.path: saved.file for saved in self.saved[component].values()}
+        return {
+            path
+            for path, file in files.items()
+            if (shard := shards.get(file.prefix)) is not None
+            and base.sizes[shard] == file.size
+            and file_digest(base.path(shard)) == file_digest(path)
+        }
+
+
+def read_weights(folder: Path, files: ExpertFiles, *, label: str) -> WeightSet:
+    """Read the headers and configs of an expert that is whole tensors.
+
+    Args:
+        folder: Where its files lie.
+        files: Which of them count.
+        label: What to call the expert in errors and reports.
+
+    Raises:
+        NotFound: When a file is not there, or may not be read.
+        IntegrityError: For a truncated or hostile file, or a tensor that is there twice.
+        Incompatible: For quantised weights.
+    """
+    configs = {
+        _folder_of(name): parse_config(read_plain(folder / name), source=f"{label}: {name}")
+        for name in files.beside
+        if PurePosixPath(name).name == CONFIG
+    }
+    saved: dict[str, dict[TensorName, Saved]] = {}
+    stripped: list[TensorName] = []
+    for path in files.weights:
+        file = TensorFile.open(folder / path)
+        inside = saved.setdefault(_folder_of(path), {})
+        for name in file.tensors:
+            if plain_name(name).startswith(VALUE_HEADS):
+                stripped.append(name)
+                continue
+            if name in inside:
+                raise IntegrityError(
+                    f"{label}: the tensor {name} is in {inside[name].file.path.name} and in {path}",
+                    where=name,
+                    remedy="keep one of them, or add the index that says which files belong together",
+                )
+            inside[name] = Saved(file=file, name=name)
+    if not any(saved.values()):
+        raise IntegrityError(f"{label}: its files hold no tensors", where=label, remedy="publish it again")
+    for place, config in configs.items():
+        if config.get("quantization_config"):
+            raise Incompatible(
+                f"{label}: these weights are quantised, which {place or 'its'} config.json says",
+                where="quantization_config",
+                remedy="publish them again in bfloat16, float16 or float32",
+            )
+    notes = (f"{label}: the value head is no part of the model and was left out ({stripped[0]})",) if stripped else ()
+    return WeightSet(folder=folder, label=label, files=files, configs=configs, saved=saved, notes=notes)
+
+
+def _folder_of(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _in_base(name: TensorName, base: Checkpoint) -> TensorName:
+    """Give a name as the base may have it: without what wrappers put around it."""
+    return name if name in base.tensors else TensorName(plain_name(name))
+
+
+def _check_shape(saved: Saved, spot: Spot, base: Checkpoint, label: str) -> None:
+    mine, its = list(saved.span.shape), list(spot.placed.shape)
+    if mine == its:
+        return
+    words = spot.tensor in HEADS or spot.tensor in STORED_HEADS
+    if words and len(mine) == len(its) == 2 and mine[1] == its[1]:
+        why = f"has {mine[0]} rows and {spot.tensor} of the base {its[0]}: the vocabulary was resized"
+        remedy = "use an expert that was trained with the base's own tokenizer"
+    else:
+        why = f"of shape {mine} does not fit {spot.tensor} {its} of the base"
+        remedy = f"check that the expert was trained on {base.source}"
+    raise Incompatible(f"{label}: the tensor {saved.name} {why}", where=saved.name, remedy=remedy)
+
+
+def _check_carried(saved: Saved, spot: Spot, base: Checkpoint, label: str) -> None:
+    """Refuse a tensor that is no number to mix, unless it is the base's own; without its bytes that is checked later.
+
+    Raises:
+        Incompatible: It is another one.
+    """
+    mine, its = saved.span.dtype, spot.placed.dtype
+    if mine == its:
+        if base.folder is None or same_stored(saved.file.path, saved.span, base.path(spot.placed.shard), spot.placed):
+            return
+        why = f"is {mine} and differs from {spot.tensor} of the base; only floating point of 16 bits or more is mixed"
+    else:
+        why = f"is {mine}, but {spot.tensor} of the base is {its}: quantised weights are not mixed"
+    raise Incompatible(
+        f"{label}: the tensor {saved.name} {why}",
+        where=saved.name,
+        remedy="leave it out of the expert if the base's own will do, or use another expert",
+    )
+
+
+def _refuse_unmatched(name: TensorName, found: list[TensorName], base: Checkpoint, label: str) -> NoReturn:
+    if found:
+        why = f"matches more than one thing or breaks the naming of the others: {', '.join(found)}"
+    elif ".lora_" in name or ".base_layer." in name:
+        why = "belongs to an adapter that was not merged"
+    elif name.endswith(".weight") and not any(part in name for part in (".layers.", ".h.", ".block")):
+        why = "is not in the base: a head or a layer that the base does not have cannot be mixed into it"
+    else:
+        why = "is not in the base"
+    raise Incompatible(
+        f"{label}: the tensor {name} {why}",
+        where=name,
+        remedy=f"check that the expert was trained on {base.source}, and saved under the base's own names",
+    )
