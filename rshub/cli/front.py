@@ -21,13 +21,27 @@ from rshub.cli.verb import Verb
     multiple=True,
     help="Exit with 3 unless this holds; may be repeated.",
 )
+@click.option(
+    "--reference", type=FILE, metavar="FILE", help="Judge coverage against these points instead of the MORL points."
+)
+@click.option("--checks", is_flag=True, help="Add every hypothesis and lemma to the JSON, under 'checks'.")
 @output_options(hub=False)
-def front(*, scores: Path, plot: Path | None, require: tuple[str, ...], output: Output) -> None:
+def front(
+    *,
+    scores: Path,
+    plot: Path | None,
+    require: tuple[str, ...],
+    reference: Path | None,
+    checks: bool,
+    output: Output,
+) -> None:
     """Judge a set of measured soups: front, hypervolume, connectivity."""
     from rshub.fronts.front import demand, lines
     from rshub.preferences.scores import Scores
 
     measured = Scores.load(scores)
-    value = rshub.front(scores=measured, plot=plot)
+    others = Scores.load(reference) if reference is not None else None
+    wanted = checks or not (output.as_json or output.quiet)
+    value = rshub.front(scores=measured, plot=plot, reference=others, checks=wanted)
     output.show(value, lines=lambda: lines(value))
-    demand(measured, value, require)  # judged last, so that the figures are seen either way
+    demand(measured, value, require, others)  # judged last, so that the figures are seen either way

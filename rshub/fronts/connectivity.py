@@ -2,36 +2,57 @@
 
 For reward k and coefficients lambda on the simplex, the margin is R_k(theta(lambda)) - sum_i lambda_i R_k(theta_i), in
 raw units of the reward and with larger always better: negative means that souping lost something there. Nothing is
-interpolated between soups and no slack is given beyond rounding. Left out: points that are no soups of experts (other
-kinds, coefficients outside the simplex, a share of the start) and lambda of which an expert was not measured.
+interpolated between soups and no slack is given beyond rounding. Whether a margin is beyond its error is judged for all
+soups at once: with many of them, some would lie below the line by chance alone (Bonferroni). Left out: points that are
+no soups of experts (other kinds, coefficients outside the simplex, a share of the start) and lambda of which an expert
+was not measured.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
+from rshub.fronts.differences import combine
 from rshub.preferences.preference import INIT, SUM_TOLERANCE
-from rshub.preferences.scores import Point, Scores, oriented
+from rshub.preferences.scores import Point, Scores
 
-_ROUNDING = 1e-12
+CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
 class Margin:
-    """How far one soup lies above the line between its experts in one reward; ``stderr`` where every error is known."""
+    """How far one soup lies above the line between its experts in one reward, with its standard error if known.
+
+    ``weights`` are the factors of the measured points whose sum it is.
+    """
 
     point: int
     coefficients: Mapping[str, float]
     value: float
     stderr: float | None
+    weights: Mapping[int, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confidence:
+    """What the errors say of the first hypothesis in one reward, with ``CONFIDENCE`` over all soups together.
+
+    ``holding`` and ``failing`` count the soups that lie above and below the line beyond their error, ``undecided`` the
+    others. All are None where an error is unknown.
+    """
+
+    verdict: str
+    holding: int | None = None
+    failing: int | None = None
+    undecided: int | None = None
 
 
 def margins(scores: Scores, reward: str) -> tuple[list[Margin], str]:
     """Measure the margin at every interior point, and say why there is none where the list is empty."""
-    direction = scores.rewards[reward]
-    vertices = _vertices(scores, reward)
+    vertices = vertex_points(scores, reward)
     found = []
     interior = lonely = 0
     for number, point in enumerate(scores.points):
@@ -44,16 +65,13 @@ def margins(scores: Scores, reward: str) -> tuple[list[Margin], str]:
         if any(name not in vertices for name in shares):
             lonely += 1
             continue
-        here = oriented(point.rewards[reward].mean, direction)
-        parts = [here, *(-share * vertices[name][0] for name, share in shares.items())]
-        value = math.fsum(parts)
-        if abs(value) <= _ROUNDING * max(abs(part) for part in parts):
-            value = 0.0
-        errors = [point.rewards[reward].stderr]
-        errors += [None if (error := vertices[name][1]) is None else share * error for name, share in shares.items()]
-        known = [error for error in errors if error is not None]
-        stderr = math.hypot(*known) if len(known) == len(errors) else None
-        found.append(Margin(point=number, coefficients=point.coefficients or {}, value=value, stderr=stderr))
+        weights = {number: 1.0}
+        for name, share in shares.items():
+            weights |= dict.fromkeys(vertices[name], -share / len(vertices[name]))
+        value, stderr = combine(scores, reward, weights)
+        found.append(
+            Margin(point=number, coefficients=point.coefficients or {}, value=value, stderr=stderr, weights=weights)
+        )
     if found:
         return found, ""
     if not interior:
@@ -61,6 +79,19 @@ def margins(scores: Scores, reward: str) -> tuple[list[Margin], str]:
     if lonely:
         return [], f"an expert in every soup lacks {reward}: measure the points with one-hot coefficients"
     return [], f"no soup between experts has {reward} measured"
+
+
+def confidence(found: Sequence[Margin]) -> Confidence:
+    """Judge the margins of one reward against their errors."""
+    below = any(margin.value < 0.0 for margin in found)
+    known = [(margin.value, margin.stderr) for margin in found if margin.stderr is not None]
+    if len(known) < len(found) or not found:
+        return Confidence(verdict="fails" if below else "holds")
+    times = NormalDist().inv_cdf(1.0 - (1.0 - CONFIDENCE) / len(found))
+    failing = sum(value < 0.0 and value < -times * error for value, error in known)
+    holding = sum(value > times * error for value, error in known)
+    verdict = "fails" if failing else "holds within the errors" if below else "holds"
+    return Confidence(verdict=verdict, holding=holding, failing=failing, undecided=len(found) - holding - failing)
 
 
 def interior_shares(point: Point) -> dict[str, float] | None:
@@ -74,17 +105,10 @@ def interior_shares(point: Point) -> dict[str, float] | None:
     return {name: value / total for name, value in shares.items()}
 
 
-def _vertices(scores: Scores, reward: str) -> dict[str, tuple[float, float | None]]:
-    """Give each expert's reward with its standard error, the mean where an expert was measured several times."""
-    measured: dict[str, list[tuple[float, float | None]]] = {}
-    for point in scores.points:
+def vertex_points(scores: Scores, reward: str) -> dict[str, list[int]]:
+    """Give the points at which each expert was measured in a reward; several of them are averaged."""
+    measured: dict[str, list[int]] = {}
+    for number, point in enumerate(scores.points):
         if point.vertex is not None and reward in point.rewards:
-            score = point.rewards[reward]
-            value = oriented(score.mean, scores.rewards[reward])
-            measured.setdefault(point.vertex, []).append((value, score.stderr))
-    vertices = {}
-    for name, values in measured.items():
-        errors = [error for _, error in values if error is not None]
-        stderr = math.hypot(*errors) / len(values) if len(errors) == len(values) else None
-        vertices[name] = (math.fsum(value for value, _ in values) / len(values), stderr)
-    return vertices
+            measured.setdefault(point.vertex, []).append(number)
+    return measured

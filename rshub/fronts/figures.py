@@ -15,11 +15,10 @@ import numpy as np
 
 from rshub.errors import InvalidInput
 from rshub.fronts.connectivity import margins
+from rshub.fronts.coverage import SOUPS, cover, uncovered
 from rshub.fronts.pareto import Array, area_over_polyline, dominates, hypervolume, non_dominated
-from rshub.fronts.words import connection, figure, listed
+from rshub.fronts.words import connection, figure
 from rshub.preferences.scores import Scores
-
-_SOUPS = ("soup", "expert")
 
 
 def describe(scores: Scores) -> dict[str, Any]:
@@ -27,7 +26,7 @@ def describe(scores: Scores) -> dict[str, Any]:
     table = scores.oriented()
     kinds = np.array([point.kind for point in scores.points], dtype=object)
     complete = np.isfinite(table).all(axis=1)
-    soups = np.flatnonzero(complete & np.isin(kinds, _SOUPS))
+    soups = np.flatnonzero(complete & np.isin(kinds, SOUPS))
     morl = np.flatnonzero(complete & (kinds == "morl"))
     result: dict[str, Any] = {
         "rewards": dict(scores.rewards),
@@ -42,7 +41,7 @@ def describe(scores: Scores) -> dict[str, Any]:
         "reasons": {},
         "notes": [],
     }
-    lacking = np.flatnonzero(~complete & np.isin(kinds, (*_SOUPS, "morl")))
+    lacking = np.flatnonzero(~complete & np.isin(kinds, (*SOUPS, "morl")))
     if len(lacking):
         some = ", ".join(str(number) for number in lacking[:10]) + (", ..." if len(lacking) > 10 else "")
         result["notes"].append(f"left out of front and box, for want of a reward: points {some}")
@@ -53,7 +52,9 @@ def describe(scores: Scores) -> dict[str, Any]:
     return result
 
 
-def shortfalls(scores: Scores, result: Mapping[str, Any], require: Sequence[str]) -> list[dict[str, str]]:
+def shortfalls(
+    scores: Scores, result: Mapping[str, Any], require: Sequence[str], reference: Scores | None = None
+) -> list[dict[str, str]]:
     """List what is required and not met, as ``{"code", "message"}``; what cannot be shown counts as not met."""
     unmet = []
     if "connectivity" in require:
@@ -64,7 +65,7 @@ def shortfalls(scores: Scores, result: Mapping[str, Any], require: Sequence[str]
             elif figures["worst_margin"] < 0.0:
                 unmet.append({"code": "connectivity", "message": connection(reward, figures)})
     if "coverage" in require:
-        message = _uncovered(scores)
+        message = uncovered(cover(scores, reference))
         if message:
             unmet.append({"code": "coverage", "message": message})
     return unmet
@@ -139,19 +140,3 @@ def _compare(result: dict[str, Any], soups: Array, morl: Array) -> None:
     else:
         beaten = [bool(dominates(soups, point).any()) for point in morl]
         result["morl"]["dominated_share"] = sum(beaten) / len(beaten)
-
-
-def _uncovered(scores: Scores) -> str:
-    """Say which MORL points no soup or expert matches in all rewards, or nothing when all are covered."""
-    table = scores.oriented()
-    complete = [point for point in enumerate(scores.points) if len(point[1].rewards) == len(scores.rewards)]
-    soups = [number for number, point in complete if point.kind in _SOUPS]
-    morl = [number for number, point in complete if point.kind == "morl"]
-    if not morl or not soups:
-        return "coverage is not shown: it takes soups and MORL points with every reward measured"
-    missed = [number for number in morl if not (table[soups] >= table[number]).all(axis=1).any()]
-    if not missed:
-        return ""
-    return (
-        f"coverage fails: {len(missed)} of {len(morl)} MORL points are matched by no soup or expert: {listed(missed)}"
-    )

@@ -11,8 +11,10 @@ from typing import Any
 
 from rshub.errors import Incompatible, InvalidInput
 from rshub.formats.fields import nearest
+from rshub.fronts import words
+from rshub.fronts.check_words import check_lines
+from rshub.fronts.checks import check
 from rshub.fronts.figures import describe, shortfalls
-from rshub.fronts.words import lines
 from rshub.preferences.scores import Scores
 
 __all__ = ["demand", "describe", "front", "lines", "shortfalls"]
@@ -25,6 +27,8 @@ def front(
     scores: Path | str | Scores,
     plot: Path | str | None = None,
     require: Sequence[str] = (),
+    reference: Path | str | Scores | None = None,
+    checks: bool = False,
     x: str | None = None,
     y: str | None = None,
     title: str | None = None,
@@ -36,13 +40,15 @@ def front(
         plot: Where to draw the picture (.png, .svg or .pdf).
         require: ``connectivity`` (no soup below the line between its experts, in any reward) and ``coverage`` (every
             MORL point is matched or beaten in all rewards by one soup or expert).
+        reference: Other points, measured on the same rewards, to judge coverage against instead of the MORL points.
+        checks: Hold the points against every hypothesis and lemma too; the answers come under ``checks``.
         x: The reward on the horizontal axis of the picture (the first one).
         y: The reward on the vertical axis (the second one).
         title: The picture's title.
 
     Returns:
         box {nadir, ideal}, front, hypervolume, over_staircase, over_polyline, connectivity, morl, and with them rewards
-        (directions), points (how many of each kind), reasons and notes.
+        (directions), points (how many of each kind), reasons and notes; ``checks`` where they were asked for.
 
     Raises:
         NotFound: There is no such file.
@@ -59,27 +65,37 @@ def front(
             )
     if not isinstance(scores, Scores):
         scores = Scores.load(scores)
+    if reference is not None and not isinstance(reference, Scores):
+        reference = Scores.load(reference)
     result = describe(scores)
+    if checks:
+        result["checks"] = check(scores, reference)
     if plot is not None:
         from rshub.fronts.plots import plot_front
 
         result["notes"] += plot_front(scores, Path(plot), x=x, y=y, title=title)
-    demand(scores, result, require)
+    demand(scores, result, require, reference)
     return result
 
 
-def demand(scores: Scores, result: Mapping[str, Any], require: Sequence[str]) -> None:
+def lines(result: Mapping[str, Any]) -> list[str]:
+    """Say in plain lines what ``front`` found, the checks included where they were made."""
+    return words.lines(result) + list(check_lines(result.get("checks", {}), result["rewards"]))
+
+
+def demand(scores: Scores, result: Mapping[str, Any], require: Sequence[str], reference: Scores | None = None) -> None:
     """Hold the figures of a front against requirements.
 
     Args:
         scores: Measured points.
         result: What ``front`` said of them.
         require: See ``front``.
+        reference: See ``front``.
 
     Raises:
         Incompatible: A requirement is not met.
     """
-    unmet = shortfalls(scores, result, require)
+    unmet = shortfalls(scores, result, require, reference)
     if unmet:
         raise Incompatible(
             "front: " + "; ".join(reason["message"] for reason in unmet),

@@ -27,7 +27,7 @@ _MOST_WITH_CHORDS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """One point of the picture: ``kind`` is expert, soup, beaten, morl, init or ensemble; ``share`` is lambda of the leader."""
+    """One point of the picture; ``kind`` is that of the scores or ``beaten``, ``share`` is lambda of the leader."""
 
     kind: str
     spot: Spot

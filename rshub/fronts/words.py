@@ -20,7 +20,7 @@ def lines(result: Mapping[str, Any]) -> list[str]:
         better = "higher" if direction == "max" else "lower"
         said.append(f"{reward}: {figure(ends[0])} (worst) to {figure(ends[1])} (best); {better} is better")
     counts = result["points"]
-    what = f"{_count(counts['soup'] + counts['expert'], 'soup and expert point')}"
+    what = f"{counted(counts['soup'] + counts['expert'], 'soup and expert point')}"
     said.append(f"front: {len(result['front'])} of {what} dominated by no other: {listed(result['front'])}")
     if result["hypervolume"] is None:
         said.append(f"hypervolume: not computed, {reasons['hypervolume']}")
@@ -62,10 +62,11 @@ def _against_morl(result: Mapping[str, Any]) -> list[str]:
     beaten = {0.0: "none", 1.0: "all"}.get(share, f"{share:.0%}")
     rest = "" if share == 1.0 else "; what is not dominated holds its own against every single soup"
     volume = "" if morl["hypervolume"] is None else f"; hypervolume {morl['hypervolume']:.4f} in the same box"
-    return [f"MORL: soups dominate {beaten} of {_count(count, 'point')}{rest}{volume}"]
+    return [f"MORL: soups dominate {beaten} of {counted(count, 'point')}{rest}{volume}"]
 
 
-def _count(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """Write a number of things."""
     return f"{number} {what}" + ("" if number == 1 else "s")
 
 

@@ -50,6 +50,32 @@ def test_people_read_lines(rshub, scores):
     assert "connectivity of a: FAILS" in done.out
 
 
+CONTRACT = {"box", "front", "hypervolume", "over_staircase", "over_polyline", "connectivity", "morl"}
+
+
+def test_checks_are_in_the_json_only_when_asked_for_and_always_in_the_text(rshub, scores):
+    path = scores(0.75)
+    plain, checked = (rshub("front", "--scores", path, "--json", *more).json for more in ((), ("--checks",)))
+    assert "checks" not in plain
+    assert set(checked) == {*plain, "checks"}
+    assert {name: checked[name] for name in CONTRACT} == {name: plain[name] for name in CONTRACT}
+    assert checked["checks"]["curvature"][0]["relative"] == pytest.approx(1.0)
+    assert "curvature of a between a and b: 1.00" in rshub("front", "--scores", path).out
+
+
+def test_coverage_is_judged_against_the_reference_that_is_given(rshub, scores, tmp_path):
+    path = scores(0.75)
+    other = tmp_path / "other.json"
+    other.write_text(path.read_text().replace("0.75", "0.875"))
+    assert rshub("front", "--scores", path, "--require", "coverage").code == 3  # there is nothing to compare with
+    assert rshub("front", "--scores", path, "--require", "coverage", "--reference", path).code == 0
+    done = rshub("front", "--scores", path, "--require", "coverage", "--reference", other, "--json", "--checks")
+    assert done.code == 3
+    assert "1 of 3 reference points" in done.err
+    assert done.json["checks"]["coverage"]["escaping"] == [2]
+    assert rshub("front", "--scores", path, "--reference", tmp_path / "none.json").code == 5
+
+
 def test_the_plot_is_drawn_also_where_the_answer_is_no(rshub, scores, tmp_path):
     done = rshub("front", "--scores", scores(0.25), "--plot", tmp_path / "front.svg", "--require", "connectivity")
     assert done.code == 3

@@ -7,7 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from rshub.fronts.checks import check
+from rshub.fronts.distances import epsilon, igd_plus
 from rshub.fronts.figures import describe
+from rshub.fronts.front import lines as all_lines
 from rshub.fronts.pareto import area_over_polyline, dominates, hypervolume, non_dominated
 from rshub.fronts.words import lines
 from rshub.preferences.scores import Point, RewardScore, Scores
@@ -64,10 +67,11 @@ rewards = st.dictionaries(
 coefficients = st.none() | st.dictionaries(
     st.sampled_from(("a", "b", "init")), st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0, -0.5, 1.5]), max_size=3
 )
+kinds = st.sampled_from(("soup", "expert", "morl", "init", "ensemble"))
 points = st.lists(
     st.builds(
         Point,
-        kind=st.sampled_from(("soup", "expert", "morl", "init", "ensemble")),
+        kind=kinds,
         rewards=rewards,
         coefficients=coefficients,
     ),
@@ -88,6 +92,43 @@ def test_no_table_breaks_the_figures(table, directions):
     assert {key for key, value in missing.items() if value is None} == set(result["reasons"]) & set(missing)
     if result["hypervolume"] is not None:
         assert 0.0 <= result["hypervolume"] <= 1.0
+
+
+@given(sets, st.data())
+def test_a_better_set_is_never_farther_from_a_reference(points, data):
+    reference = (
+        points[data.draw(st.lists(st.integers(0, len(points) - 1), min_size=1))] + data.draw(st.integers(-8, 8)) / 8
+    )
+    few = points[: data.draw(st.integers(1, len(points)))]
+    assert epsilon(points, reference) <= epsilon(few, reference)
+    assert 0.0 <= igd_plus(points, reference) <= igd_plus(few, reference)
+    if epsilon(points, reference) <= 0.0:
+        assert igd_plus(points, reference) == 0.0
+
+
+scored = st.dictionaries(
+    st.sampled_from(names),
+    st.builds(
+        RewardScore,
+        mean=st.integers(-2, 2).map(float),
+        stderr=st.none() | st.floats(0, 1e3),
+        samples=st.none() | st.lists(st.none() | st.floats(-9, 9), max_size=4).map(lambda row: (-3.0, *row, 3.0)),
+    ),
+)
+
+
+@settings(max_examples=150)
+@given(st.lists(st.builds(Point, kind=kinds, rewards=rewards | scored, coefficients=coefficients), max_size=8))
+def test_no_table_breaks_the_checks(table):
+    scores = Scores(rewards={"a": "max", "b": "min"}, points=tuple(cut(point) for point in table))
+    result = describe(scores) | {"checks": check(scores)}
+    json.dumps(result, allow_nan=False)
+    assert all(isinstance(line, str) and line for line in all_lines(result))
+
+
+def cut(point):
+    kept = {name: score for name, score in point.rewards.items() if name != "c"}
+    return Point(kind=point.kind, rewards=kept, coefficients=point.coefficients)
 
 
 @given(points)

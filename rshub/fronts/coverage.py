@@ -1,0 +1,164 @@
+"""Coverage, the second hypothesis of rewarded soups: no other model is better than all soups.
+
+The other models are MORL runs, or any points of another file. A point is covered when one soup or expert is at least as
+good in every reward. Epsilon and IGD+ say by how much the rest is missed, in units of a box that holds both sets and is
+given with them. The answer holds for these points: nobody has measured all models there are.
+
+Source: Rame et al., 2023, Hypothesis 2 and Remark 2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rshub.errors import InvalidInput
+from rshub.fronts.differences import TWO_SIDED
+from rshub.fronts.distances import epsilon, igd_plus
+from rshub.fronts.pareto import Array, dominates, hypervolume, non_dominated
+from rshub.fronts.regret import even_preferences, regrets
+from rshub.fronts.words import listed
+from rshub.preferences.scores import Scores
+
+SOUPS = ("soup", "expert")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """Complete points of one file: their numbers in it, their rewards (larger better) and standard errors (or nan)."""
+
+    numbers: tuple[int, ...]
+    table: Array
+    errors: Array
+
+
+def side(scores: Scores, kinds: tuple[str, ...], *, order: tuple[str, ...] | None = None) -> Side:
+    """Take the points of some kinds that have every reward measured, rewards in the order given."""
+    names = order if order is not None else tuple(scores.rewards)
+    table = scores.oriented()[:, [list(scores.rewards).index(name) for name in names]]
+    numbers = [
+        number for number, point in enumerate(scores.points) if point.kind in kinds and np.isfinite(table[number]).all()
+    ]
+    errors = [
+        [math.nan if (error := scores.points[number].rewards[name].stderr) is None else error for name in names]
+        for number in numbers
+    ]
+    return Side(numbers=tuple(numbers), table=table[numbers], errors=np.array(errors).reshape(len(numbers), len(names)))
+
+
+def cover(scores: Scores, reference: Scores | None = None) -> dict[str, Any]:
+    """Compare soups and experts with MORL points, or with all points but the start of another file.
+
+    Returns:
+        against, points, box, covered_share, dominated_share, escaping (numbers of points that no soup covers), tied
+        (those whose distance is within two standard errors), beaten (soups and experts on the front that another model
+        dominates), front (its size), hypervolume, hypervolume_others, hypervolume_ratio, epsilon, igd_plus and regret
+        {preferences, largest, mean, at}; or the reason why there is none.
+
+    Raises:
+        InvalidInput: The other file lacks a reward, or turns one round.
+    """
+    against = "MORL" if reference is None else "the reference"
+    names = tuple(scores.rewards)
+    ours = side(scores, SOUPS)
+    if reference is None:
+        theirs = side(scores, ("morl",))
+    else:
+        _same_rewards(scores, reference)
+        theirs = side(reference, ("soup", "expert", "morl", "ensemble"), order=names)
+    if not ours.numbers:
+        return {"against": against, "reason": "no soup or expert has every reward measured"}
+    if not theirs.numbers:
+        return {"against": against, "reason": f"no point of {against} has every reward measured"}
+    both = np.concatenate([ours.table, theirs.table])
+    nadir, ideal = both.min(axis=0), both.max(axis=0)
+    extent = np.where(ideal > nadir, ideal - nadir, 1.0)  # a reward that is the same everywhere separates nothing
+    unit_ours, unit_theirs = (ours.table - nadir) / extent, (theirs.table - nadir) / extent
+    covered = np.array([bool((ours.table >= point).all(axis=1).any()) for point in theirs.table])
+    beaten_theirs = [bool(dominates(ours.table, point).any()) for point in theirs.table]
+    best = np.flatnonzero(non_dominated(ours.table))
+    beaten = [ours.numbers[row] for row in best if dominates(theirs.table, ours.table[row]).any()]
+    tied = _tied(ours, theirs, extent)
+    result: dict[str, Any] = {
+        "against": against,
+        "points": len(theirs.numbers),
+        "box": {
+            "nadir": dict(zip(names, nadir.tolist(), strict=True)),
+            "ideal": dict(zip(names, ideal.tolist(), strict=True)),
+        },
+        "covered_share": float(covered.mean()),
+        "dominated_share": sum(beaten_theirs) / len(beaten_theirs),
+        "escaping": [theirs.numbers[row] for row in np.flatnonzero(~covered)],
+        "tied": [theirs.numbers[row] for row in np.flatnonzero(tied)],
+        "beaten": beaten,
+        "front": len(best),
+        "epsilon": epsilon(unit_ours, unit_theirs),
+        "igd_plus": igd_plus(unit_ours, unit_theirs[non_dominated(unit_theirs)]),
+        "regret": _regret(names, unit_ours, unit_theirs),
+    }
+    return result | _volumes(unit_ours, unit_theirs, bool((ideal > nadir).all()))
+
+
+def uncovered(covering: dict[str, Any]) -> str:
+    """Say which points no soup or expert matches, or that nothing can be said; empty when all are covered."""
+    if "reason" in covering:
+        return f"coverage is not shown: it takes soups and other points, and {covering['reason']}"
+    if not covering["escaping"]:
+        return ""
+    missed, what = covering["escaping"], "MORL" if covering["against"] == "MORL" else "reference"
+    return (
+        f"coverage fails: {len(missed)} of {covering['points']} {what} points are matched by no soup or expert: "
+        f"{listed(missed)}"
+    )
+
+
+def _same_rewards(scores: Scores, reference: Scores) -> None:
+    for name, direction in scores.rewards.items():
+        if reference.rewards.get(name) != direction:
+            why = f"turns {name} round" if name in reference.rewards else f"lacks the reward {name}"
+            raise InvalidInput(f"the reference {why}", where=name, remedy="give points measured on the same rewards")
+
+
+def _tied(ours: Side, theirs: Side, extent: Array) -> list[bool]:
+    """Mark the points whose distance from being matched is within two standard errors, where these are known.
+
+    The distance is that in the worst reward of the nearest point; its error is that of the two values there.
+    """
+    found = []
+    for target, error in zip(theirs.table, theirs.errors, strict=True):
+        gaps = (target - ours.table) / extent
+        row = int(gaps.max(axis=1).argmin())
+        column = int(gaps[row].argmax())
+        stderr = math.hypot(error[column], ours.errors[row, column])
+        found.append(bool(abs(target[column] - ours.table[row, column]) <= TWO_SIDED * stderr))
+    return found
+
+
+def _regret(names: tuple[str, ...], ours: Array, theirs: Array) -> dict[str, Any]:
+    preferences = even_preferences(len(names))
+    lost = regrets(ours, theirs, preferences)
+    worst = int(lost.argmax())
+    return {
+        "preferences": len(preferences),
+        "largest": float(lost[worst]),
+        "mean": float(lost.mean()),
+        "at": dict(zip(names, preferences[worst].tolist(), strict=True)),
+    }
+
+
+def _volumes(ours: Array, theirs: Array, solid: bool) -> dict[str, Any]:
+    """Measure both hypervolumes in the box; None with a reason where it has no extent or there are too many points."""
+    nothing = dict.fromkeys(("hypervolume", "hypervolume_others", "hypervolume_ratio"))
+    if not solid:
+        return nothing | {"hypervolume_reason": "the box has no extent"}
+    zero = np.zeros(ours.shape[1])
+    try:
+        mine, other = min(1.0, hypervolume(ours, zero)), min(1.0, hypervolume(theirs, zero))
+    except InvalidInput as fault:
+        return nothing | {"hypervolume_reason": fault.message}
+    ratio = mine / other if other > 1e-300 else None
+    found: dict[str, Any] = {"hypervolume": mine, "hypervolume_others": other, "hypervolume_ratio": ratio}
+    return found if ratio is not None else found | {"hypervolume_reason": "the other points span no volume in the box"}
