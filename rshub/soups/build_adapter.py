@@ -2,33 +2,47 @@
 
 ``lora_alpha`` equals ``r``, so the scale is one; there are no patterns. Ranks are stacked exactly, or cut to the best
 approximation with the lost energy reported, and filled up with zeros. ``target_modules`` names exactly the modules that
-change. The base's weights are not needed.
+change. What experts saved whole beside their factors is there as mixed absolute values. Only what is no factor needs
+the base's weights.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rshub.deltas.adapters import CONFIG, PREFIX, WEIGHTS
-from rshub.deltas.matching import BODIES, WEIGHT
 from rshub.errors import Incompatible
 from rshub.formats.canonical import file_bytes, sha256
 from rshub.formats.header import render_header
-from rshub.soups.honesty import tidy
+from rshub.soups.adapter_config import adapter_config
+from rshub.soups.adapter_form import BIAS, Form, Kept
+from rshub.soups.change_tiles import change_tiles, changes, dense_change
+from rshub.soups.honesty import truncation_figures
 from rshub.soups.ingredients import Touched
 from rshub.soups.plan import ComposePlan
-from rshub.tensors.checkpoint import Checkpoint
+from rshub.tensors.blas import one_thread
+from rshub.tensors.dense_rank import nearest_of_rank
 from rshub.tensors.dtypes import Array
 from rshub.tensors.factors import Factors, truncated
+from rshub.tensors.stored import StoredTensor
+from rshub.tensors.tiles import Scratch
 from rshub.types import Digest
 
-TASKS = ("CAUSAL_LM", "SEQ_2_SEQ_LM", "SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION")
-"""Values of ``task_type`` that PEFT knows."""
+SINGLE = np.dtype(np.float32)
+
+
+@dataclass(kw_only=True)
+class Energy:
+    """Sums of squares while writing: by module what was lost and what there was, and what was written exactly."""
+
+    modules: dict[str, tuple[float, float]] = field(default_factory=dict)
+    exact: float = 0.0
 
 
 def write_adapter(
@@ -46,26 +60,28 @@ def write_adapter(
         Each file's sha256 and size (bytes), and the figures of the rank.
 
     Raises:
-        Incompatible: When nothing changes, or the changed modules cannot be named without naming others.
+        Incompatible: When nothing changes, the changed modules cannot be named without naming others, or a change turns
+            out to be one that an adapter cannot hold.
+        IntegrityError: When an expert or the base holds NaN or an infinity.
         OSError: When a file cannot be written.
     """
-    if not plan.touched:
+    pairs, whole = _pairs(plan), plan.kept_whole
+    if not pairs:
         raise Incompatible(
-            "this soup changes nothing, and an adapter of no modules cannot be loaded",
+            "this soup changes nothing that is held as factors, and an adapter of no modules cannot be loaded",
             where="coefficients",
             remedy="use the base itself, or write a checkpoint",
         )
     rank = plan.adapter_rank
-    config = file_bytes(_config(plan, rank, base_model, base_revision))
-    header = render_header(
-        ((name, "F32", shape) for one in plan.touched for name, shape in _tensors(one, rank)),
-        metadata={"format": "pt"},
-    )
-    sha = hashlib.sha256()
-    size = 0
-    energy: dict[str, tuple[float, float]] = {}
-    with (staging / WEIGHTS).open("xb") as file:
-        for data in _blocks(plan, rank, header, energy):
+    forms = [plan.forms[one.tensor] for one in pairs]
+    config = file_bytes(adapter_config(plan, pairs, whole, base_model=base_model, base_revision=base_revision))
+    factored = {form.layer for form in forms}
+    shapes = [entry for one, form in zip(pairs, forms, strict=True) for entry in _tensors(one, form, rank)]
+    shapes += [(_saved_name(kept, factored, whole), kept.placed.shape) for kept in whole]
+    header = render_header(((name, "F32", shape) for name, shape in shapes), metadata={"format": "pt"})
+    sha, size, energy = hashlib.sha256(), 0, Energy()
+    with (staging / WEIGHTS).open("xb") as file, one_thread():
+        for data in _blocks(plan, pairs, whole, header, energy):
             file.write(data)
             size += len(data)
             if digests:
@@ -73,123 +89,95 @@ def write_adapter(
             if progress is not None:
                 progress(size, len(header) + plan.adapter_bytes())
     (staging / CONFIG).write_bytes(config)
-    lost, whole = (sum(values[side] for values in energy.values()) for side in (0, 1))
-    report: dict[str, Any] = {
-        "full": plan.full_rank,
-        "written": rank,
-        "lost_energy": tidy(lost / whole) if whole else 0.0,
-        "modules": {name: tidy(part / of) if of else 0.0 for name, (part, of) in energy.items() if part},
-    }
     files = {
         WEIGHTS: (Digest(sha.hexdigest()) if digests else None, size),
         CONFIG: (sha256(config) if digests else None, len(config)),
     }
-    return files, report
+    return files, truncation_figures(plan, energy.modules, energy.exact)
 
 
-def target_modules(plan: ComposePlan) -> list[str]:
-    """Name the changed modules so that PEFT finds them and no others: by their last name where all bearers change.
-
-    PEFT takes a module whose path equals an entry or ends in a dot and the entry.
+def _pairs(plan: ComposePlan) -> list[Touched]:
+    """Give the changes that become factors, without those that turn out to be none.
 
     Raises:
-        Incompatible: When a full path also is the tail of a module that does not change.
+        Incompatible: For a vector that changes, by name.
     """
-    changed = {one.module for one in plan.touched}
-    others = _other_modules(plan.base, {one.tensor for one in plan.touched}) - changed
-    names: set[str] = set()
-    for module in sorted(changed):
-        last = module.rpartition(".")[2]
-        name = last if not _hits(last, others) else module
-        if _hits(name, others):
+    pairs = []
+    for one in plan.touched:
+        form = plan.forms[one.tensor]
+        if form.how == "vector" and changes(plan, one):
             raise Incompatible(
-                f"the module {module} cannot be named without also naming another whose path ends in it",
-                where=module,
-                remedy="write a checkpoint instead",
+                f"{one.tensor}: an adapter cannot hold a change of this tensor, of shape {list(one.placed.shape)}",
+                where=one.tensor,
+                remedy="use --format checkpoint",
             )
-        names.add(name)
-    return sorted(names)
+        if form.how == "factors" or (form.how == "dense" and changes(plan, one)):
+            pairs.append(one)
+    return pairs
 
 
-def _hits(name: str, modules: set[str]) -> bool:
-    return any(module == name or module.endswith("." + name) for module in modules)
-
-
-def _other_modules(base: Checkpoint, changed: set[Any]) -> set[str]:
-    """Give the paths that an unchanged module may have in memory: as on disk, with and without a body's name."""
-    paths = {name.removesuffix(WEIGHT) for name in base.tensors if name not in changed and name.endswith(WEIGHT)}
-    shorter = {path.partition(".")[2] for path in paths if path.partition(".")[0] in BODIES}
-    return paths | shorter - {""}
-
-
-def _blocks(plan: ComposePlan, rank: int, header: bytes, energy: dict[str, tuple[float, float]]) -> Iterator[bytes]:
+def _blocks(
+    plan: ComposePlan, pairs: Sequence[Touched], whole: Sequence[Kept], header: bytes, energy: Energy
+) -> Iterator[bytes]:
     """Give the bytes of the weights in order, noting the energy that each module loses and has."""
     yield header
-    for one in plan.touched:
-        change = plan.change(one).factors
-        assert change is not None
-        if plan.rank is not None:
-            change, lost, whole = truncated(change, plan.rank)
-            energy[one.module] = (lost, whole)
-        else:
-            energy[one.module] = (0.0, 0.0)
-        for values, (_, shape) in zip(_sides(change, one), _tensors(one, rank), strict=True):
+    for one in pairs:
+        form = plan.forms[one.tensor]
+        change, lost, there = _cut(plan, one, form)
+        energy.modules[form.layer] = (lost, there)
+        for values, (_, shape) in zip(_sides(change, one, form), _tensors(one, form, plan.adapter_rank), strict=True):
             filled = np.zeros(shape, np.float32)
             filled[tuple(slice(size) for size in values.shape)] = values
             yield filled.tobytes()
+    for kept in whole:
+        yield from _absolute(plan, kept, energy)
 
 
-def _sides(change: Factors, one: Touched) -> tuple[Array, Array]:
+def _cut(plan: ComposePlan, one: Touched, form: Form) -> tuple[Factors, float, float]:
+    """Give a change as factors of at most the rank that was asked for, the energy it loses and has."""
+    if form.how == "dense":
+        assert plan.rank is not None
+        return nearest_of_rank(dense_change(plan, one), plan.rank)
+    change = plan.change(one).factors
+    assert change is not None
+    return (change, 0.0, 0.0) if plan.rank is None else truncated(change, plan.rank)
+
+
+def _absolute(plan: ComposePlan, kept: Kept, energy: Energy) -> Iterator[bytes]:
+    """Give theta_0 + D of a parameter, or theta_0 of one that does not change, in float32."""
+    if kept.touched is None:
+        stored = StoredTensor(plan.base.path(kept.placed.shard), kept.tensor, kept.placed)
+        for _, values in stored.walk(SINGLE, Scratch()):
+            yield values.tobytes()
+        return
+    for _, values, wanted in change_tiles(plan, kept.touched):
+        energy.exact += float(np.sum(wanted.astype(np.float64) ** 2))
+        yield (values + wanted).astype(np.float32).tobytes()
+
+
+def _saved_name(kept: Kept, factored: set[str], whole: Sequence[Kept]) -> str:
+    """Give the name under which PEFT saves a parameter: a bias beside factors lies in the layer that they wrap."""
+    layer, _, last = kept.path.rpartition(".")
+    in_module = any(other.path.rpartition(".")[0] == layer and not other.path.endswith(BIAS) for other in whole)
+    return f"{PREFIX}{layer}.base_layer.{last}" if layer in factored and not in_module else PREFIX + kept.path
+
+
+def _sides(change: Factors, one: Touched, form: Form) -> tuple[Array, Array]:
     """Give A and B as PEFT stores them, without padding."""
-    left, right = (change.right.T, change.left.T) if one.layout == "transposed" else (change.left, change.right)
-    if one.kind != "conv":
+    left, right = (change.right.T, change.left.T) if form.layout == "transposed" else (change.left, change.right)
+    if form.kind != "conv":
         return right, left
     return right.reshape(-1, *one.placed.shape[1:]), left.reshape(*left.shape, *(1 for _ in one.placed.shape[2:]))
 
 
-def _tensors(one: Touched, rank: int) -> tuple[tuple[str, tuple[int, ...]], tuple[str, tuple[int, ...]]]:
+def _tensors(one: Touched, form: Form, rank: int) -> tuple[tuple[str, tuple[int, ...]], tuple[str, tuple[int, ...]]]:
     """Give the names and shapes of A and B."""
     shape = one.placed.shape
-    path = f"{PREFIX}{one.module}"
-    if one.kind == "embedding":
+    path = f"{PREFIX}{form.layer}"
+    if form.kind == "embedding":
         return (f"{path}.lora_embedding_A", (rank, shape[0])), (f"{path}.lora_embedding_B", (shape[1], rank))
-    if one.kind == "conv":
+    if form.kind == "conv":
         ones = tuple(1 for _ in shape[2:])
         return (f"{path}.lora_A.weight", (rank, *shape[1:])), (f"{path}.lora_B.weight", (shape[0], rank, *ones))
-    outputs, inputs = shape[::-1] if one.layout == "transposed" else shape
+    outputs, inputs = shape[::-1] if form.layout == "transposed" else shape
     return (f"{path}.lora_A.weight", (rank, inputs)), (f"{path}.lora_B.weight", (outputs, rank))
-
-
-def _config(plan: ComposePlan, rank: int, base_model: str, base_revision: str | None) -> dict[str, Any]:
-    """Write the config of a plain LoRA adapter of scale one.
-
-    Only the task comes from the experts, and only one that PEFT knows: other fields say how they were trained, or name
-    code that a reader would import.
-    """
-    transposed = any(one.kind == "linear" and one.layout == "transposed" for one in plan.touched)
-    return {
-        "alpha_pattern": {},
-        "auto_mapping": None,
-        "base_model_name_or_path": base_model,
-        "bias": "none",
-        "fan_in_fan_out": transposed,
-        "inference_mode": True,
-        "init_lora_weights": True,
-        "lora_alpha": rank,
-        "lora_dropout": 0.0,
-        "modules_to_save": None,
-        "peft_type": "LORA",
-        "r": rank,
-        "rank_pattern": {},
-        "revision": base_revision,
-        "target_modules": target_modules(plan),
-        "task_type": _task(plan),
-        "use_dora": False,
-        "use_rslora": False,
-    }
-
-
-def _task(plan: ComposePlan) -> str | None:
-    """Give the task that all experts name, or null."""
-    named = [ingredient.expert.config.get("task_type") for ingredient in plan.ingredients]
-    return next((task for task in TASKS if all(name == task for name in named)), None)

@@ -64,6 +64,24 @@ def rounding_figures(plan: ComposePlan, found: Survey, samples: Sequence[Sample]
     }
 
 
+def truncation_figures(plan: ComposePlan, modules: Mapping[str, tuple[float, float]], exact: float) -> dict[str, Any]:
+    """Say what cutting an adapter to a rank cost.
+
+    Args:
+        plan: The soup.
+        modules: The energy that each module with factors lost, and the energy that its change had.
+        exact: The energy of what was written without loss beside the factors.
+    """
+    lost = math.fsum(part for part, _ in modules.values())
+    whole = math.fsum([exact, *(of for _, of in modules.values())])
+    return {
+        "full": plan.full_rank,
+        "written": plan.adapter_rank,
+        "lost_energy": tidy(lost / whole) if whole else 0.0,
+        "modules": {name: tidy(part / of) if of else 0.0 for name, (part, of) in modules.items() if part},
+    }
+
+
 def cancelled(plan: ComposePlan, found: Survey) -> bool:
     """Say whether the experts cancel: their sum is nothing beside its parts."""
     parts = math.fsum(

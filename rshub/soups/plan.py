@@ -17,6 +17,7 @@ from rshub.deltas.tying import TiedHead, tied_pair
 from rshub.errors import Incompatible, InvalidInput
 from rshub.formats.fields import nearest
 from rshub.formats.header import span_bytes
+from rshub.soups.adapter_form import Form, Kept, adapter_forms, kept_whole
 from rshub.soups.ingredients import Ingredient, Term, Touched, gather, refuse_two_namings, touched_tensors
 from rshub.soups.method import Method, Options, Setting, Share
 from rshub.soups.methods import check_method, find_method, settle_options
@@ -43,8 +44,9 @@ LARGEST_COEFFICIENT = 1e9
 class ComposePlan:
     """Everything that is decided before writing.
 
-    ``untied`` is a head that the base has as its embedding and the soup as a tensor of its own; ``layout`` says how
-    tensors are dealt to shards; ``memo`` is what methods found by reading a tensor whole.
+    ``forms`` says how an adapter holds each change; ``untied`` is a head that the base has as its embedding and the
+    soup as a tensor of its own; ``layout`` says how tensors are dealt to shards; ``memo`` is what methods found by
+    reading a tensor whole.
     """
 
     base: Checkpoint
@@ -58,6 +60,7 @@ class ComposePlan:
     dtype: str
     touched: tuple[Touched, ...]
     warnings: tuple[str, ...]
+    forms: Mapping[TensorName, Form] = field(default_factory=dict, repr=False)
     untied: TiedHead | None = None
     layout: str = "base"
     memo: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -85,7 +88,24 @@ class ComposePlan:
     @property
     def full_rank(self) -> int:
         """The largest rank of any change before truncation; zero when nothing changes."""
-        return max((self.rank_of(touched) for touched in self.touched), default=0)
+        return max((self.rank_of(touched) for touched in self.low_rank), default=0)
+
+    @property
+    def low_rank(self) -> tuple[Touched, ...]:
+        """The changes that an adapter holds as factors; in a checkpoint all of them."""
+        if self.format == "checkpoint":
+            return self.touched
+        return tuple(touched for touched in self.touched if self.forms[touched.tensor].low_rank)
+
+    @property
+    def kept_whole(self) -> tuple[Kept, ...]:
+        """The parameters that an adapter holds with their absolute values."""
+        return kept_whole(self.touched, self.forms, self.base) if self.format == "adapter" else ()
+
+    @property
+    def needs_weights(self) -> bool:
+        """Whether theta_0 is needed, and not only its headers."""
+        return self.format == "checkpoint" or any(one.low_rank is None for one in self.touched)
 
     @property
     def adapter_rank(self) -> int:
@@ -193,8 +213,9 @@ class ComposePlan:
         return sum(span_bytes(self.target_dtype(span.dtype), span.shape) for span in self.tensors.values())
 
     def adapter_bytes(self) -> int:
-        """Give the size of all factors of the soup as an adapter (bytes, without the header)."""
-        return sum(4 * self.adapter_rank * (touched.rows + touched.columns) for touched in self.touched)
+        """Give the size of the soup as an adapter (bytes, without the header)."""
+        factors = sum(4 * self.adapter_rank * (touched.rows + touched.columns) for touched in self.low_rank)
+        return factors + sum(span_bytes("F32", kept.placed.shape) for kept in self.kept_whole)
 
 
 def plan_soup(
@@ -246,8 +267,11 @@ def plan_soup(
         refuse_two_namings(ingredients)
     check_method(chosen, [i.coefficient for i in ingredients], [i.expert for i in ingredients])
     touched, untied = touched_tensors(ingredients), None
+    forms: Mapping[TensorName, Form] = {}
     if format == "checkpoint":
         touched, untied = settle_head(touched, base, tied_pair(base))
+    else:
+        forms = adapter_forms(touched, ingredients, base, chosen, rank)
     plan = ComposePlan(
         base=base,
         terms=tuple(terms),
@@ -260,6 +284,7 @@ def plan_soup(
         dtype=dtype,
         touched=touched,
         warnings=(*warnings, untied_warning(untied)) if untied else warnings,
+        forms=forms,
         untied=untied,
         layout=layout,
     )

@@ -1,0 +1,61 @@
+"""Names in an adapter's config that lead to the modules that are meant and to no others.
+
+PEFT takes a module for its factors when its path is an entry, or ends in a dot and the entry; and one that is saved
+whole when its path ends in an entry, with or without a dot. Where a short name would lead elsewhere the whole path is
+said; where that leads elsewhere too it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from rshub.deltas.matching import BODIES, WEIGHT
+from rshub.errors import Incompatible
+from rshub.tensors.checkpoint import Checkpoint
+from rshub.types import TensorName
+
+
+def target_names(modules: Collection[str], tensors: Collection[TensorName], base: Checkpoint) -> list[str]:
+    """Name the modules that have factors; ``tensors`` are theirs in the base.
+
+    Raises:
+        Incompatible: When a full path also is the tail of a module that is not meant.
+    """
+    return _names(modules, _paths(base, tensors) - set(modules), _ends_in_part)
+
+
+def saved_names(layers: Collection[str], tensors: Collection[TensorName], base: Checkpoint) -> list[str]:
+    """Name the modules that are saved whole.
+
+    Raises:
+        Incompatible: When a full path also is the tail of a module that is not meant.
+    """
+    layered = {path.rpartition(".")[0] for path in _paths(base, tensors, "")}
+    return _names(layers, layered - set(layers), str.endswith)
+
+
+def _names(modules: Collection[str], others: Collection[str], leads: Callable[[str, str], bool]) -> list[str]:
+    names: set[str] = set()
+    for module in sorted(modules):
+        last = module.rpartition(".")[2]
+        short = not any(leads(other, last) for other in others)
+        name = last if short else module
+        if not short and any(leads(other, module) for other in others):
+            raise Incompatible(
+                f"the module {module} cannot be named without also naming another whose path ends in it",
+                where=module,
+                remedy="write a checkpoint instead",
+            )
+        names.add(name)
+    return sorted(names)
+
+
+def _ends_in_part(path: str, name: str) -> bool:
+    return path == name or path.endswith("." + name)
+
+
+def _paths(base: Checkpoint, meant: Collection[TensorName], tail: str = WEIGHT) -> set[str]:
+    """Give the paths that a parameter that is not meant may have in memory: as on disk, with and without a body."""
+    paths = {name.removesuffix(tail) for name in base.tensors if name not in meant and name.endswith(tail)}
+    shorter = {path.partition(".")[2] for path in paths if path.partition(".")[0] in BODIES}
+    return paths | shorter - {""}
