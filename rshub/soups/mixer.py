@@ -26,11 +26,13 @@ from torch import nn
 
 from rshub.deltas.delta import LowRank
 from rshub.deltas.expert_tensors import read_expert
+from rshub.deltas.tying import tied_pair
 from rshub.errors import Incompatible, InvalidInput, RshubError
 from rshub.formats.fields import nearest
 from rshub.soups.mixer_branches import Gate, Shift, Slot, branch_for, spatial_of, takes_branches
 from rshub.soups.mixer_weights import Share, Weight
 from rshub.soups.plan import LARGEST_COEFFICIENT
+from rshub.soups.twins import placed_with_twins
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.dtypes import Array
 from rshub.tensors.factors import Factors, inner_products
@@ -89,9 +91,11 @@ class Mixer:
         self._closed = False
         self._hooks: list[Any] = []
         checkpoint = Checkpoint.open(Path(base))
+        tied = tied_pair(checkpoint)
         shares: dict[TensorName, list[Share]] = {}
         for number, (label, folder) in enumerate(experts.items()):
-            for placement in read_expert(Path(folder), label=label).place(checkpoint):
+            expert = read_expert(Path(folder), label=label)
+            for placement in placed_with_twins(expert, checkpoint, tied):
                 shares.setdefault(placement.tensor, []).append(Share(number=number, placement=placement))
         self._weights = [Weight.find(self.model, checkpoint, tuple(parts)) for _, parts in sorted(shares.items())]
         _refuse_one_for_two(self._weights)

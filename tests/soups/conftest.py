@@ -6,6 +6,7 @@ from rshub.soups.build import write_soup
 from rshub.soups.plan import Term, plan_soup
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.writer import fresh_folder
+from tests.soups.mixer_lab import lab  # noqa: F401 - a fixture
 from tests.tiny_models import load, load_folder
 
 
