@@ -6,16 +6,25 @@ there, so that also what an expert holds as absolute values is a difference befo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from rshub.errors import IntegrityError
 from rshub.tensors.dtypes import Array
 from rshub.tensors.factors import Factors, stack
+from rshub.tensors.stored import StoredTensor
 from rshub.tensors.tiles import Scratch, Tile
+
+CACHE_LINE = 64
+"""Rows of a product lie one cache line further apart than they are long (bytes): rows that begin whole pages apart
+evict each other from the nearest cache, which costs a third of the time of a product."""
+
+LAST_BITS = 2.0**-50
+"""Coefficients whose sum is nearer to one than this sum to one."""
 
 
 class Part(Protocol):
@@ -60,9 +69,23 @@ class LowRankPart:
 
     def delta(self, tile: Tile, stored: Array, scratch: Scratch) -> Array:
         """Form the tile's product whole, and give the part of it that is asked for."""
-        wanted = product(self.factors, tile, stored, scratch, "delta")
+        wanted = product(self.factors, tile, stored.dtype, scratch, "delta")
         wanted *= self.scale
         return wanted
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholePart:
+    """A tensor that takes the place of the stored one: the delta is saved - stored."""
+
+    label: str
+    saved: StoredTensor
+
+    def delta(self, tile: Tile, stored: Array, scratch: Scratch) -> Array:
+        """Read what is saved for a tile and take off what is stored."""
+        values = self.saved.values(tile, stored.dtype, scratch, "whole")
+        values -= stored
+        return values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +97,15 @@ class Linear:
 
     @classmethod
     def of(cls, parts: Sequence[tuple[float, Part]]) -> Linear:
-        """Stack what can be stacked.
+        """Stack what can be stacked, and blend what is whole.
 
         Raises:
             Incompatible: When a weighted factor is too large for its dtype.
         """
         low = [(weight * part.scale, part.factors) for weight, part in parts if isinstance(part, LowRankPart)]
         others = tuple((weight, part) for weight, part in parts if not isinstance(part, LowRankPart))
-        return cls(stacked=stack(low) if low else None, others=others)
+        kind = Blend if any(isinstance(part, WholePart) for _, part in others) else cls
+        return kind(stacked=spread(stack(low)) if low else None, others=others)
 
     @property
     def factors(self) -> Factors | None:
@@ -90,7 +114,7 @@ class Linear:
 
     def wanted(self, tile: Tile, stored: Array, scratch: Scratch) -> Array:
         """Add the parts up."""
-        total = None if self.stacked is None else product(self.stacked, tile, stored, scratch, "wanted")
+        total = None if self.stacked is None else product(self.stacked, tile, stored.dtype, scratch, "wanted")
         for weight, part in self.others:
             delta = part.delta(tile, stored, scratch)
             if total is None:
@@ -102,9 +126,56 @@ class Linear:
         assert total is not None
         return total
 
+    def mix(self, tile: Tile, values: Array, scratch: Scratch) -> None:
+        """Add the parts up onto the values that are stored under a tile: the same bits as ``wanted``, added."""
+        if self.stacked is not None and not self.others and tile.whole:
+            matrix = values.reshape(tile.rows, tile.columns)
+            matrix += block(self.stacked, tile, values.dtype, scratch)
+        else:
+            values += self.wanted(tile, values, scratch)
+
     def refuse_unsound(self, tile: Tile, stored: Array, scratch: Scratch) -> None:
         """Ask the parts one by one; factors were looked at when they were read."""
         refuse_unsound_parts([part for _, part in self.others], tile, stored, scratch)
+
+
+class Blend(Linear):
+    """A weighted sum with whole tensors in it, which are mixed as they are.
+
+    theta_0 + sum of c_i (theta_i - theta_0) = (1 - sum of c_i) theta_0 + sum of c_i theta_i: where the coefficients sum
+    to one, theta_0 is not even read, and a coefficient of one gives the expert's own bits.
+    """
+
+    @property
+    def kept(self) -> float:
+        """The share of theta_0 beside the whole tensors."""
+        left = 1.0 - math.fsum(weight for weight, part in self.others if isinstance(part, WholePart))
+        return 0.0 if abs(left) < LAST_BITS else left
+
+    @property
+    def needs_stored(self) -> bool:
+        """Whether the mixture depends on theta_0."""
+        return self.kept != 0 or any(not isinstance(part, WholePart) for _, part in self.others)
+
+    def mix(self, tile: Tile, values: Array, scratch: Scratch) -> None:
+        """Turn the values that are stored under a tile into the mixed ones; unless needed, they may be anything."""
+        parts = [(weight, part) for weight, part in self.others if not isinstance(part, WholePart)]
+        beside = Linear(stacked=self.stacked, others=tuple(parts))
+        change = beside.wanted(tile, values, scratch) if beside.stacked or beside.others else None
+        empty = self.kept == 0
+        if not empty:
+            values *= self.kept
+        for weight, part in self.others:
+            if isinstance(part, WholePart):
+                into = values if empty else scratch.take("whole", tile.count, values.dtype)
+                part.saved.load(tile, into, scratch, "whole")
+                if weight != 1:
+                    into *= weight
+                if not empty:
+                    values += into
+                empty = False
+        if change is not None:
+            values += change
 
 
 def refuse_unsound_parts(parts: Sequence[Part], tile: Tile, stored: Array, scratch: Scratch) -> None:
@@ -122,10 +193,26 @@ def refuse_unsound_parts(parts: Sequence[Part], tile: Tile, stored: Array, scrat
             )
 
 
-def product(factors: Factors, tile: Tile, stored: Array, scratch: Scratch, role: str) -> Array:
-    """Form left @ right for a whole tile, in this thread's buffer of a role, and give what is asked for of it."""
-    whole = scratch.take(role, tile.stop - tile.start, stored.dtype).reshape(tile.rows, tile.columns)
+def spread(factors: Factors) -> Factors:
+    """Lay the rows of the right factor a cache line further apart than they are long."""
+    right = factors.right
+    apart = np.empty((right.shape[0], right.shape[1] + CACHE_LINE // right.itemsize), right.dtype)[:, : right.shape[1]]
+    apart[:] = right
+    return Factors(left=factors.left, right=apart)
+
+
+def block(factors: Factors, tile: Tile, work: np.dtype[Any], scratch: Scratch) -> Array:
+    """Form left @ right for a whole tile; its rows lie apart in this thread's buffer."""
+    apart = tile.columns + CACHE_LINE // work.itemsize
+    whole = scratch.take("product", tile.rows * apart, work).reshape(tile.rows, apart)[:, : tile.columns]
     rows, columns = slice(tile.row, tile.row + tile.rows), slice(tile.column, tile.column + tile.columns)
     left, right = factors.left[rows], factors.right[:, columns]
-    np.matmul(left.astype(stored.dtype, copy=False), right.astype(stored.dtype, copy=False), out=whole)
-    return tile.cut(whole)
+    np.matmul(left.astype(work, copy=False), right.astype(work, copy=False), out=whole)
+    return whole
+
+
+def product(factors: Factors, tile: Tile, work: np.dtype[Any], scratch: Scratch, role: str) -> Array:
+    """Form left @ right for a whole tile, and give what is asked for of it, flat, in this thread's buffer of a role."""
+    flat = scratch.take(role, tile.stop - tile.start, work)
+    np.copyto(flat.reshape(tile.rows, tile.columns), block(factors, tile, work, scratch))
+    return tile.cut(flat)

@@ -1,6 +1,6 @@
 """The arithmetic on one tensor: read a tile, add its change, round once.
 
-What has 16 bits is worked on in float32, everything wider in float64. A change of a tensor that holds NaN or an
+Bfloat16 is worked on in float32, everything finer in float64. A change of a tensor that holds NaN or an
 infinity, and a result that the output dtype cannot hold, are refused by the tensor's name.
 """
 
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from rshub.errors import Incompatible, IntegrityError
-from rshub.tensors.changes import Change
+from rshub.tensors.changes import Blend, Change, Linear
 from rshub.tensors.dtypes import FLOATS, Array, largest, working
 from rshub.tensors.stored import read_exactly
 from rshub.tensors.tiles import Grid, Scratch, Tile
@@ -57,18 +58,19 @@ class TensorRewrite:
     _ready: Change | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def render(self, first: int, last: int, source: int, scratch: Scratch, put: Callable[[int, Array], None]) -> None:
-        """Compute the output elements [first, last) and hand them over tile by tile.
+    def render(self, first: int, into: Array, source: int, scratch: Scratch) -> None:
+        """Compute output elements, tile by tile.
 
         Args:
-            first: The first element, counted in stored order.
-            last: One past the last element.
+            first: The number of the first element, counted in stored order.
+            into: Where they go, in the output dtype; what is stored is read into it where that is of one dtype.
             source: The file descriptor of the base's shard.
             scratch: This thread's buffers.
-            put: Takes the number of the first element and an array in the output dtype.
         """
+        change = self._opened()
         with np.errstate(over="ignore", invalid="ignore"):
-            self._render(first, last, source, scratch, put)
+            for tile in Grid(rows=self.rows, columns=self.columns).tiles(first, first + len(into)):
+                self._tile(tile, into[tile.low - first : tile.high - first], change, source, scratch)
 
     def release(self) -> None:
         """Say that one window is done; the change goes with the last."""
@@ -77,26 +79,40 @@ class TensorRewrite:
             if self.windows <= 0:
                 self._ready = None
 
-    def _render(self, first: int, last: int, source: int, scratch: Scratch, put: Callable[[int, Array], None]) -> None:
-        work = working(self.source_dtype, self.target_dtype)
-        stored = FLOATS[self.source_dtype]
-        change = self._opened()
-        for tile in Grid(rows=self.rows, columns=self.columns).tiles(first, last):
-            raw = scratch.take("stored", tile.count, stored)
-            place = self.source_start + tile.low * stored.itemsize
-            read_exactly(source, raw, place, f"the base's tensor {self.name}")
-            values = scratch.take("values", tile.count, work)
+    def _tile(self, tile: Tile, into: Array, change: Change | None, source: int, scratch: Scratch) -> None:
+        values = scratch.take("values", tile.count, working(self.source_dtype, self.target_dtype))
+        seen = slice(max(tile.low, self.sampled.start) - tile.low, max(0, min(tile.high, self.sampled.stop) - tile.low))
+        sampled = seen.start < seen.stop
+        before = wanted = None
+        if not isinstance(change, Blend) or change.needs_stored:
+            stored = FLOATS[self.source_dtype]
+            raw = into if into.dtype == stored else scratch.take("stored", tile.count, stored)
+            self._read(source, tile.low, raw)
             np.copyto(values, raw)
-            wanted = None
-            if change is not None:
-                wanted = change.wanted(tile, values, scratch)
-                values += wanted
-            self._check(values, raw, tile, change, scratch)
-            rounded = scratch.take("rounded", tile.count, FLOATS[self.target_dtype])
-            np.copyto(rounded, values, casting="unsafe")
-            if wanted is not None:
-                self._measure(tile.low, raw, wanted, rounded)
-            put(tile.low, rounded)
+        if isinstance(change, Linear):
+            if sampled:
+                part = replace(tile, low=tile.low + seen.start, high=tile.low + seen.stop)
+                before = self._values(source, part, values.dtype)
+                wanted = change.wanted(part, before, scratch).astype(np.float64)
+            change.mix(tile, values, scratch)
+        elif change is not None:
+            whole = change.wanted(tile, values, scratch)
+            if sampled:
+                before, wanted = values[seen].copy(), whole[seen].astype(np.float64)
+            values += whole
+        self._check(values, tile, change, source, scratch)
+        np.copyto(into, values, casting="unsafe")
+        if before is not None and wanted is not None:
+            self._measure(tile.low + seen.start, before.astype(np.float64), wanted, into[seen])
+
+    def _values(self, source: int, tile: Tile, work: np.dtype[Any]) -> Array:
+        """Read what is stored of a tile once more."""
+        raw = np.empty(tile.count, FLOATS[self.source_dtype])
+        self._read(source, tile.low, raw)
+        return raw.astype(work)
+
+    def _read(self, source: int, low: int, into: Array) -> None:
+        read_exactly(source, into, self.source_start + low * into.itemsize, f"the base's tensor {self.name}")
 
     def _opened(self) -> Change | None:
         if self.change is None:
@@ -106,12 +122,12 @@ class TensorRewrite:
                 self._ready = self.change()
             return self._ready
 
-    def _check(self, values: Array, raw: Array, tile: Tile, change: Change | None, scratch: Scratch) -> None:
+    def _check(self, values: Array, tile: Tile, change: Change | None, source: int, scratch: Scratch) -> None:
         """Refuse what is not finite in a changed tensor, and finite values that the output dtype cannot hold."""
         limit = largest(self.target_dtype)
-        if values.size == 0 or (values.max() <= limit and values.min() >= -limit):
+        if values @ values <= limit or np.abs(values).max(initial=0) <= limit:  # no square is more than their sum
             return
-        before = raw.astype(values.dtype)
+        before = self._values(source, tile, values.dtype)
         healthy = np.isfinite(before)
         if change is not None:
             if not healthy.all():
@@ -128,21 +144,15 @@ class TensorRewrite:
                 remedy="write a wider dtype (--dtype bfloat16 or float32), or use smaller coefficients",
             )
 
-    def _measure(self, low: int, raw: Array, wanted: Array, rounded: Array) -> None:
-        start, stop = max(low, self.sampled.start), min(low + len(raw), self.sampled.stop)
-        if start >= stop:
-            return
-        cut = slice(start - low, stop - low)
-        before = raw[cut].astype(np.float64)
-        change = wanted[cut].astype(np.float64)
-        got = rounded[cut].astype(np.float64) - before
+    def _measure(self, at: int, before: Array, wanted: Array, rounded: Array) -> None:
+        got = rounded.astype(np.float64) - before
         self.samples.append(
             Sample(
-                at=start,
-                elements=stop - start,
+                at=at,
+                elements=len(got),
                 moved=int(np.count_nonzero(got)),
-                wanted=float(change @ change),
-                error=float((got - change) @ (got - change)),
-                kept=float(got @ change),
+                wanted=float(wanted @ wanted),
+                error=float((got - wanted) @ (got - wanted)),
+                kept=float(got @ wanted),
             )
         )

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from rshub.errors import IntegrityError
-from rshub.tensors.dtypes import FLOATS, Array
+from rshub.tensors.dtypes import FLOATS
 from rshub.tensors.parts import FilePlan, Literal, Part, Rewritten, Verbatim
 from rshub.tensors.tiles import Scratch
 
@@ -114,19 +114,21 @@ class OutputFile:
         os.fsync(self.target)
 
     def _rewrite(self, part: Rewritten, into: memoryview, start: int, scratch: Scratch) -> None:
-        """Rewrite the elements under some output bytes; an element may lie across a window's edge."""
-        size = FLOATS[part.tensor.target_dtype].itemsize
-        end = start + len(into)
-
-        def put(first: int, values: Array) -> None:
-            data = values.view(np.uint8).data
-            at = part.start + first * size
-            skip = max(0, start - at)
-            stop = min(len(data), end - at)
-            into[at + skip - start : at + stop - start] = data[skip:stop]
-
-        first, last = (start - part.start) // size, -(-(end - part.start) // size)
-        part.tensor.render(first, last, self.source, scratch, put)
+        """Rewrite the elements under some output bytes; an element that a window's edge cuts is made for both."""
+        dtype = FLOATS[part.tensor.target_dtype]
+        size = dtype.itemsize
+        low, high = start - part.start, start - part.start + len(into)
+        whole = range(-(-low // size), high // size)
+        if whole:
+            inside = into[whole.start * size - low : whole.stop * size - low]
+            part.tensor.render(whole.start, np.frombuffer(inside, dtype), self.source, scratch)
+        for number in {low // size, high // size}:
+            at = number * size
+            begin, end = max(low, at), min(high, at + size)
+            if begin < end and number not in whole:
+                cut = np.empty(1, dtype)
+                part.tensor.render(number, cut, self.source, scratch)
+                into[begin - low : end - low] = cut.view(np.uint8).data[begin - at : end - at]
 
     def _read(self, into: memoryview, offset: int) -> None:
         at = 0

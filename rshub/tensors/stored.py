@@ -47,12 +47,15 @@ class StoredTensor:
 
     def values(self, tile: Tile, work: np.dtype[Any], scratch: Scratch, role: str) -> Array:
         """Give the elements that a tile asks for, in a working dtype, in this thread's buffer of that role."""
-        stored = FLOATS[self.dtype]
-        raw = scratch.take(f"{role} as stored", tile.count, stored)
-        self.read(tile.low, raw)
         values = scratch.take(role, tile.count, work)
-        np.copyto(values, raw)
+        self.load(tile, values, scratch, role)
         return values
+
+    def load(self, tile: Tile, into: Array, scratch: Scratch, role: str) -> None:
+        """Put the elements that a tile asks for into an array of a working dtype."""
+        raw = scratch.take(f"{role} as stored", tile.count, FLOATS[self.dtype])
+        self.read(tile.low, raw)
+        np.copyto(into, raw)
 
     def walk(
         self, work: np.dtype[Any], scratch: Scratch, first: int = 0, last: int | None = None

@@ -53,6 +53,11 @@ class Tile:
         """How many elements are asked for."""
         return self.high - self.low
 
+    @property
+    def whole(self) -> bool:
+        """Whether all of the block is asked for."""
+        return self.low == self.start and self.high == self.stop
+
     def cut(self, whole: Array) -> Array:
         """Give the elements that are asked for, flat, of an array that holds the whole block."""
         return whole.reshape(-1)[self.low - self.start : self.high - self.start]

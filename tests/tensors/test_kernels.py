@@ -34,11 +34,8 @@ def tensor(tmp_path):
         def render(*edges):
             out = np.zeros(values.size, FLOATS[target])
 
-            def put(first, part):
-                out[first : first + part.size] = part
-
             for low, high in itertools.pairwise(edges):
-                rewrite.render(low, high, handles[-1], Scratch(), put)
+                rewrite.render(low, out[low:high], handles[-1], Scratch())
             return out.reshape(values.shape)
 
         return rewrite, render
