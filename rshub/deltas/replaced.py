@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rshub.deltas.delta import Layout, open_tensor
-from rshub.tensors.changes import Part
+from rshub.tensors.changes import Part, WholePart
 from rshub.tensors.dtypes import FLOATS, Array
 from rshub.tensors.stored import StoredTensor
 from rshub.tensors.tensor_file import TensorFile, same_stored
@@ -36,7 +36,7 @@ class Replaced:
 
     def open(self, stored: StoredTensor | None, layout: Layout, work: np.dtype[Any]) -> Part:  # noqa: ARG002 - absolute
         """Open the expert's file."""
-        return ReplacedPart(label=f"{self.label}: the tensor {self.name}", saved=open_tensor(self.file, self.name))
+        return WholePart(label=f"{self.label}: the tensor {self.name}", saved=open_tensor(self.file, self.name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,20 +62,6 @@ class ReplacedRows:
             rows=tuple(self.rows[number] for number in order),
             order=tuple(order),
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReplacedPart:
-    """The difference between a saved and a stored tensor."""
-
-    label: str
-    saved: StoredTensor
-
-    def delta(self, tile: Tile, stored: Array, scratch: Scratch) -> Array:
-        """Read what is saved for a tile and take off what is stored."""
-        values = self.saved.values(tile, stored.dtype, scratch, "replacing")
-        values -= stored
-        return values
 
 
 @dataclass(frozen=True, kw_only=True)
