@@ -14,8 +14,9 @@ from typing import Any
 from rshub.soups.build_adapter import write_adapter
 from rshub.soups.build_checkpoint import write_checkpoint
 from rshub.soups.earlier import EarlierSoup
-from rshub.soups.honesty import figures, rounding_figures
+from rshub.soups.honesty import figures, rounding_figures, truncation_warnings
 from rshub.soups.plan import ComposePlan
+from rshub.soups.report_lines import report_lines
 from rshub.soups.side_files import write_side_files
 from rshub.soups.survey import survey
 from rshub.types import Digest
@@ -30,23 +31,7 @@ class SoupReport:
 
     def lines(self) -> list[str]:
         """Say for a person what was kept, what each expert brought, and what to be wary of."""
-        said = self.figures
-        touched = said["touched"]
-        shown = [f"{touched['tensors']} tensors changed; the coefficients sum to {said['sum_coefficients']:g}"]
-        shown += [
-            f"{expert['label']}: {expert['coefficient']:g}, {expert['share']:.0%} of the change, "
-            f"{expert['modules']} modules of rank {expert['rank']}"
-            for expert in said["experts"]
-            if expert["norm"] is not None
-        ]
-        shown += [f"cosine of {' and '.join(pair['experts'])}: {pair['cosine']:.2f}" for pair in said["cosines"]]
-        if said["survival"] is not None:
-            shown.append(f"rounding error {said['rounding_error']:.2%} of the change; {said['survival']:.1%} survives")
-        if "rank" in said:
-            shown.append(f"rank {said['rank']['written']}, {said['rank']['lost_energy']:.2%} of the energy lost")
-        if "factor_gap" in said:
-            shown.append(f"distance from the mixture of deltas: {said['factor_gap']['norm']:.4g}")
-        return shown + [f"warning: {warning}" for warning in said["warnings"]]
+        return report_lines(self.figures)
 
 
 def write_soup(
@@ -82,6 +67,7 @@ def write_soup(
             plan, staging, base_model=base_model, base_revision=base_revision, digests=digests, progress=progress
         )
         lost = rank["lost_energy"]
+        report["warnings"] += truncation_warnings(lost)
         report |= {"rank": rank, "rounding_error": lost**0.5, "survival": 1.0 - lost, "moved": None}
     else:
         written = write_checkpoint(plan, staging, earlier=earlier, digests=digests, progress=progress)

@@ -35,12 +35,15 @@ def rounding_figures(plan: ComposePlan, found: Survey, samples: Sequence[Sample]
     moved = sum(sample.moved for sample in samples)
     wanted = math.fsum(sample.wanted for sample in samples)
     if not plan.touched or not wanted:
+        unseen = sum(one.rows * one.columns for one in plan.touched) > elements
         return {
             "rounding_error": None,
             "survival": None,
-            "moved": 0.0,
+            "moved": None if unseen else 0.0,
             "sample": {"elements": elements},
-            "warnings": [],
+            "warnings": ["nothing of the change is in the sample, so what rounding kept is not known"]
+            if unseen
+            else [],
         }
     if not moved and not cancelled(plan, found):
         raise Incompatible(
@@ -80,6 +83,14 @@ def truncation_figures(plan: ComposePlan, modules: Mapping[str, tuple[float, flo
         "lost_energy": tidy(lost / whole) if whole else 0.0,
         "modules": {name: tidy(part / of) if of else 0.0 for name, (part, of) in modules.items() if part},
     }
+
+
+def truncation_warnings(lost: float) -> list[str]:
+    """Warn where cutting an adapter to a rank loses much, with the way out; ``lost`` is the share of the energy."""
+    if math.sqrt(lost) <= MUCH_LOST:
+        return []
+    told = f"cutting to this rank changes the wanted delta by {math.sqrt(lost):.0%} of its norm"
+    return [f"{told}; use a larger --rank, or write --format checkpoint"]
 
 
 def cancelled(plan: ComposePlan, found: Survey) -> bool:
@@ -149,7 +160,7 @@ def _experts(plan: ComposePlan, found: Survey) -> list[dict[str, Any]]:
                 "label": term.label,
                 "coefficient": term.coefficient,
                 "norm": tidy(norms[number]) if ingredient else None,
-                "share": tidy(brought[number] / whole) if ingredient and whole else 0.0,
+                "share": None if term.anchor else tidy(brought[number] / whole) if ingredient and whole else 0.0,
                 "coverage": tidy(found.tensors[places[number]] / len(plan.touched)) if ingredient else None,
                 "modules": len(ingredient.expert.modules) if ingredient else None,
                 "rank": ingredient.expert.rank if ingredient else None,
