@@ -23,7 +23,7 @@ def ls(
     """List the experts on the hub."""
     catalog = rshub.ls(base=base, reward=reward, author=author, endpoint=endpoint, token=token)
     entries = [entry.to_json() for entry in catalog]
-    heads = ("REPO", "REWARD", "BASE", "RELEASE", "OWN SCORE")
+    heads = ("REPO", "REWARD", "KIND", "BASE", "RELEASE", "OWN SCORE")
     output.show(
         entries,
         lines=lambda: table(heads, [_row(entry) for entry in entries]) if entries else (),
@@ -38,4 +38,5 @@ def ls(
 def _row(entry: Mapping[str, Any]) -> tuple[str, ...]:
     revision = f"@{entry['base_revision'][:8]}" if entry["base_revision"] else ""
     own = "-" if entry["own_score"] is None else f"{entry['own_score']:.4g} ({entry['direction']})"
-    return (entry["repo"], entry["reward"], f"{entry['base'] or 'unknown'}{revision}", entry["tag"] or "-", own)
+    base = f"{entry['base'] or 'unknown'}{revision}"
+    return (entry["repo"], entry["reward"], entry["kind"], base, entry["tag"] or "-", own)

@@ -1,4 +1,4 @@
-"""``rshub publish``: an adapter folder becomes an expert on the hub."""
+"""``rshub publish``: a folder with an adapter or with weights becomes an expert on the hub."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rshub.errors import InvalidInput
 if TYPE_CHECKING:
     from rshub.experts.publish import Published
 
-MISSING = {"--reward": "reward", "adapter_config.json: base_model_name_or_path": "base"}
+MISSING = {"--reward": "reward", "--base": "base", "adapter_config.json: base_model_name_or_path": "base"}
 """Where the fault is when something needed was said nowhere -> the option that says it."""
 
 
@@ -34,7 +34,10 @@ MISSING = {"--reward": "reward", "adapter_config.json: base_model_name_or_path":
 @click.option("--direction", type=click.Choice(["max", "min"]), help="Whether more is better.  [default: max]")
 @click.option("--base", metavar="REPO[@REV]", help="The base it was trained on.  [default: what the adapter says]")
 @click.option(
-    "--init", metavar="base|merged[:REPO]|adapter:REPO[@REV]", help="Where training started.  [default: base]"
+    "--init",
+    metavar="base|merged[:REPO]|adapter:REPO[@REV]|stacked:REPO[@REV]",
+    help="Where training started: the base, a merged model, an adapter that was continued, or one that stayed frozen "
+    "below the new one.  [default: base]",
 )
 @click.option("--license", "license_", metavar="L", help="The licence of the weights, as the Hub spells it.")
 @click.option("--from", "from_file", metavar="expert.yaml", type=FILE, help="Read all of this from a file.")
@@ -64,7 +67,7 @@ def publish(
     token: str | None,
     output: Output,
 ) -> None:
-    """Publish an adapter as the expert for a reward."""
+    """Publish an adapter, a fine-tuned model or a part of one as the expert for a reward."""
     said: dict[str, Any] = {
         "reward": reward,
         "spec": spec,

@@ -40,7 +40,8 @@ class ExpertInfo:
         at = f"@{self.tag or (self.commit or '')[:8]}" if self.commit else ""
         artefact = manifest.artefact
         size = sum(claim.size for claim in artefact.files.values())
-        weights = f"{artefact.kind}, rank {artefact.rank or 'unknown'}, {len(artefact.modules)} modules, {size} bytes"
+        form = f"rank {artefact.rank or 'unknown'}" if artefact.kind == "lora" else artefact.format
+        weights = f"{artefact.kind}, {form}, {len(artefact.modules)} modules, {size} bytes"
         shown = [
             f"{self.place}{at}" + (" (private)" if self.private else ""),
             f"  reward    {reward.name} ({reward.direction}){f'  {reward.spec}' if reward.spec else ''}",

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from rshub.experts.catalog import EXPERT_TAG
 from rshub.experts.manifest import ExpertManifest
+from rshub.tensors.model_config import CONFIG
 
 SOUP_FAMILY_TAG = "rewarded-soup"
 _PIPELINES = {
@@ -23,6 +24,16 @@ _PIPELINES = {
     "QUESTION_ANS": "question-answering",
     "FEATURE_EXTRACTION": "feature-extraction",
 }
+_TASKS = {
+    "ForCausalLM": "CAUSAL_LM",
+    "LMHeadModel": "CAUSAL_LM",
+    "ForSequenceClassification": "SEQ_CLS",
+    "ForTokenClassification": "TOKEN_CLS",
+    "ForQuestionAnswering": "QUESTION_ANS",
+}
+"""How model classes end -> the task that PEFT has for them."""
+
+_NOUNS = {"lora": "a LoRA", "full": "a fine-tuned version", "partial": "a fine-tuned part"}
 _FIRST = ("method", "objective", "mixture", "dataset", "seed", "steps", "kl")
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>|#!~]")
@@ -35,17 +46,27 @@ def render_expert_card(manifest: ExpertManifest, *, repo_id: str, tag: str | Non
         manifest: What the expert says of itself.
         repo_id: Where it is published.
         tag: The release, None for a pull request that is released when it is merged.
-        task_type: What PEFT calls the task (``CAUSAL_LM``), for the Hub's pipeline tag.
+        task_type: What PEFT calls the task (``CAUSAL_LM``), for the Hub's pipeline tag; see ``task_of``.
     """
     return card_template("rshub.experts", "expert_card.md").render(
         front_matter=front_matter(_metadata(manifest, task_type)),
         manifest=manifest,
+        noun=_NOUNS[manifest.artefact.kind],
         repo_id=repo_id,
         tag=tag,
         own=manifest.own_score,
         training=_training(manifest.training),
         size=sum(claim.size for claim in manifest.artefact.files.values()),
     )
+
+
+def task_of(config: Mapping[str, Any]) -> str | None:
+    """Give the task that an adapter's config names, or the one of a model's class."""
+    if config.get("task_type") is not None:
+        return str(config["task_type"])
+    named = config.get("architectures")
+    classes = [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
+    return next((task for each in classes for ending, task in _TASKS.items() if each.endswith(ending)), None)
 
 
 def front_matter(metadata: dict[str, Any]) -> str:
@@ -80,15 +101,24 @@ def _training(training: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _metadata(manifest: ExpertManifest, task_type: str | None) -> dict[str, Any]:
     dataset = manifest.training.get("dataset")
     named = str(dataset.get("name", "") if isinstance(dataset, Mapping) else dataset or "").partition("@")[0]
+    lora = manifest.artefact.kind == "lora"
     return {
-        "library_name": "peft",
+        "library_name": _library(manifest),
         "base_model": manifest.base.repo_id,
-        "base_model_relation": "adapter",
+        "base_model_relation": "adapter" if lora else "finetune",
         "pipeline_tag": _PIPELINES.get(task_type or ""),
         "license": manifest.licence,
         "datasets": [named] if _REPO.fullmatch(named) else [],
-        "tags": [SOUP_FAMILY_TAG, EXPERT_TAG, f"reward:{manifest.reward.name}", "lora"],
+        "tags": [SOUP_FAMILY_TAG, EXPERT_TAG, f"reward:{manifest.reward.name}", *(["lora"] if lora else [])],
     }
+
+
+def _library(manifest: ExpertManifest) -> str | None:
+    """Name the library that loads the weights; None for a state dict that belongs to no library."""
+    artefact = manifest.artefact
+    if artefact.format != "plain":
+        return artefact.format
+    return "transformers" if CONFIG in artefact.files else None
 
 
 def card_template(package: str, name: str) -> Template:

@@ -41,6 +41,7 @@ class CatalogEntry:
             "base": self.manifest.base.repo_id,
             "base_revision": self.manifest.base.revision,
             "init": self.manifest.init.kind,
+            "kind": self.manifest.artefact.kind,
             "own_score": own.value if own else None,
             "scores": {score.reward: score.value for score in self.manifest.scores},
             "licence": self.manifest.licence,

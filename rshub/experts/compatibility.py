@@ -10,6 +10,9 @@ from typing import Any, Literal
 from rshub.experts.base_identity import BaseIdentity
 from rshub.experts.manifest import BaseClaim, ExpertManifest
 
+MIXED = {("lora", "peft"), ("full", "plain"), ("full", "diffusers"), ("partial", "plain"), ("partial", "diffusers")}
+"""Kinds and formats of artefacts that are mixed."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
@@ -36,7 +39,7 @@ def judge(manifest: ExpertManifest, base: BaseIdentity) -> tuple[Reason, ...]:
     """
     claim = manifest.base
     reasons = list(_weights(claim, base))
-    if manifest.artefact.kind != "lora" or manifest.artefact.format != "peft":
+    if (manifest.artefact.kind, manifest.artefact.format) not in MIXED:
         kind = f"{manifest.artefact.kind} ({manifest.artefact.format})"
         reasons.append(Reason(code="artefact", message=f"{kind} experts cannot be composed by this version"))
     if rejects(reasons):

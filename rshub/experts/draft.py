@@ -1,6 +1,7 @@
 """What a publisher says, gathered from options, from ``expert.yaml`` and from the adapter itself.
 
-An option wins over the file, the file over the adapter. What nobody says stays unknown; nothing is invented.
+An option wins over the file, the file over the adapter; whole tensors name no base of their own. What nobody says stays
+unknown; nothing is invented.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rshub.errors import InvalidInput, NotFound
-from rshub.experts.manifest import DIRECTIONS, INIT_KINDS, Bounds, RewardClaim
+from rshub.experts.manifest import ADAPTER_INITS, DIRECTIONS, INIT_KINDS, Bounds, RewardClaim
 from rshub.formats.address import RepoAddress, is_folder, parse_repo
 from rshub.formats.canonical import digest
 from rshub.formats.fields import Fields
@@ -39,7 +40,7 @@ class Draft:
 
 
 def gather(
-    adapter_config: Mapping[str, Any],
+    adapter_config: Mapping[str, Any] | None,
     *,
     reward: str | None,
     spec: str | None,
@@ -52,7 +53,7 @@ def gather(
     scores: Sequence[Mapping[str, Any]],
     from_file: Path | None,
 ) -> Draft:
-    """Bring together what was said; see ``publish`` for the arguments.
+    """Bring together what was said; see ``publish`` for the arguments. There is no config where there is no adapter.
 
     Raises:
         InvalidInput: Something needed was said nowhere, or something said is malformed.
@@ -116,7 +117,7 @@ def is_known_kind(spec: str) -> bool:
     return set(re.findall(r"([A-Za-z_]+):", spec)) <= {"metric"}
 
 
-def _base(said: str | None, adapter_config: Mapping[str, Any]) -> RepoAddress:
+def _base(said: str | None, adapter_config: Mapping[str, Any] | None) -> RepoAddress:
     if said is not None:
         if is_folder(said):
             raise InvalidInput(
@@ -125,6 +126,12 @@ def _base(said: str | None, adapter_config: Mapping[str, Any]) -> RepoAddress:
                 remedy="publish the base first (hf upload OWNER/BASE DIR), then name it",
             )
         return parse_repo(said)
+    if adapter_config is None:
+        raise InvalidInput(
+            "nothing says which base these weights were trained on",
+            where="--base",
+            remedy="say which base it was: --base OWNER/NAME[@REVISION]",
+        )
     name, revision = adapter_config.get("base_model_name_or_path"), adapter_config.get("revision")
     try:
         address = parse_repo(str(name or ""))
@@ -139,11 +146,12 @@ def _base(said: str | None, adapter_config: Mapping[str, Any]) -> RepoAddress:
 
 def _init(said: str | None) -> tuple[str, RepoAddress | None]:
     kind, _, place = (said or "base").partition(":")
-    if kind not in INIT_KINDS or (kind == "adapter" and not place) or (kind == "base" and place):
+    if kind not in INIT_KINDS or (kind in ADAPTER_INITS and not place) or (kind == "base" and place):
         raise InvalidInput(
             f"{said!r} is no start",
             where="--init",
-            remedy="say base, merged, merged:OWNER/NAME[@REVISION] or adapter:OWNER/NAME[@REVISION]",
+            remedy="say base, merged, merged:OWNER/NAME[@REVISION], adapter:OWNER/NAME[@REVISION] (an adapter that was "
+            "continued) or stacked:OWNER/NAME[@REVISION] (a frozen adapter below a new one)",
         )
     return kind, parse_repo(place) if place else None
 

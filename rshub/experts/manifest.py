@@ -23,7 +23,11 @@ SCHEMA = "rshub.expert/1"
 MAX_BYTES = 4 * 1024 * 1024
 
 DIRECTIONS = ("max", "min")
-INIT_KINDS = ("base", "adapter", "merged")
+INIT_KINDS = ("base", "adapter", "stacked", "merged")
+ADAPTER_INITS = ("adapter", "stacked")
+"""Starts that are adapters: one that was continued, and one that stays frozen below a new one."""
+ARTEFACT_KINDS = ("lora", "full", "partial")
+ARTEFACT_FORMATS = ("peft", "diffusers", "plain")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +54,7 @@ class BaseClaim:
 
 @dataclass(frozen=True, kw_only=True)
 class InitClaim:
-    """The shared start: the base itself, an adapter that was continued, or a merged model."""
+    """The shared start: the base, an adapter that was continued or has a new one above it, or a merged model."""
 
     kind: str = "base"
     repo_id: RepoId | None = None
@@ -68,7 +72,7 @@ class FileClaim:
 
 @dataclass(frozen=True, kw_only=True)
 class Artefact:
-    """The weights that were published. ``rank`` is the largest of the modules' ranks."""
+    """The weights that were published. ``rank`` is the largest of the modules' ranks, None for whole tensors."""
 
     kind: str = "lora"
     format: str = "peft"
@@ -230,8 +234,8 @@ def _artefact(fields: Fields) -> Artefact:
     if not claims:
         fields.fault("files", "at least one file is expected")
     return Artefact(
-        kind=fields.choice("kind", ("lora", "full", "partial"), default="lora"),
-        format=fields.choice("format", ("peft", "diffusers", "plain"), default="peft"),
+        kind=fields.choice("kind", ARTEFACT_KINDS, default="lora"),
+        format=fields.choice("format", ARTEFACT_FORMATS, default="peft"),
         files=claims,
         rank=fields.integer("rank", least=1, most=2**31) if fields.has("rank") else None,
         modules=_names(fields, "modules"),

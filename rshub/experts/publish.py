@@ -1,7 +1,7 @@
 """Publishing an expert: check it, digest it, render its card, make one commit, tag the release.
 
-Everything is checked before anything is sent. Only the files named here go up: the adapter's two files, ``expert.json``
-and the card. A dry run returns what would be published.
+Everything is checked before anything is sent. Only the files named here go up: the adapter's two files, or the weights
+with their configs and indices, ``expert.json`` and the card. A dry run returns what would be published.
 """
 
 from __future__ import annotations
@@ -11,17 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rshub.deltas.adapters import CONFIG, WEIGHTS, read_adapter
+from rshub.deltas.adapters import CONFIG, WEIGHTS, Adapter
+from rshub.deltas.expert_tensors import ExpertTensors, read_expert
+from rshub.deltas.weight_sets import WeightSet
 from rshub.errors import IntegrityError, InvalidInput, NotFound
 from rshub.experts.base_identity import BaseIdentity, identify_base, read_layout
-from rshub.experts.card import render_expert_card
-from rshub.experts.catalog import read_expert
+from rshub.experts.card import render_expert_card, task_of
+from rshub.experts.catalog import read_expert as read_manifest
 from rshub.experts.draft import Draft, gather
-from rshub.experts.manifest import FILE_NAME, Artefact, BaseClaim, ExpertManifest, FileClaim, InitClaim
+from rshub.experts.manifest import ADAPTER_INITS, FILE_NAME, Artefact, BaseClaim, ExpertManifest, FileClaim, InitClaim
 from rshub.experts.versions import tag_for
 from rshub.formats.address import parse_repo
 from rshub.formats.canonical import file_bytes, load_json, sha256
 from rshub.hub.client import Hub, RepoInfo
+from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.file_digest import file_digest
 
 CARD = "README.md"
@@ -73,17 +76,18 @@ def publish(
     endpoint: str | None = None,
     token: str | None = None,
 ) -> Published:
-    """Publish a LoRA as an expert, one commit and one git tag.
+    """Publish an adapter, a fine-tuned model or a part of one as an expert, one commit and one git tag.
 
     Args:
-        folder: Where ``adapter_config.json`` and ``adapter_model.safetensors`` lie.
+        folder: Where ``adapter_config.json`` and ``adapter_model.safetensors`` lie, or weights in safetensors.
         repo_id: ``owner/name``; created when it is not there.
         reward: The name of the reward it was trained for.
         spec: The reward as a string (``metric:rouge1.recall``); its digest is the reward's identity.
         direction: ``max`` or ``min``; the spec's own when it is known, else ``max``.
         base: ``owner/name[@revision]``; None takes what the adapter's config says.
-        init: Where training started: ``base``; ``merged[:repo]``, a base that has something merged into it; or
-            ``adapter:repo[@revision]``, an adapter that was continued.
+        init: Where training started: ``base``; ``merged[:repo]``, a base that has something merged into it;
+            ``adapter:repo[@revision]``, an adapter that was continued; or ``stacked:repo[@revision]``, an adapter that
+            stayed frozen and unmerged below the one that was trained.
         license: The licence of the adapter, as the Hub spells it.
         from_file: An ``expert.yaml`` with what has no option; options win.
         version: ``X.Y.Z``; None takes 1.0.0, then the next minor version.
@@ -110,9 +114,9 @@ def publish(
         )
     place = address.repo_id
     source = Path(folder)
-    adapter = read_adapter(source)
+    expert = read_expert(source)
     draft = gather(
-        adapter.config,
+        expert.config if isinstance(expert, Adapter) else None,
         reward=reward,
         spec=spec,
         direction=direction,
@@ -126,25 +130,17 @@ def publish(
     )
     hub = Hub(endpoint, token)
     identity = identify_base(str(draft.base), hub)
-    adapter.place(read_layout(identity, hub))
-    adapter.check_finite()
+    layout = read_layout(identity, hub)
+    expert.place(layout)
+    expert.check_finite()
 
     target = check_target(place, draft.reward.name, hub, private=private, create_pr=create_pr)
     tag = None if create_pr else tag_for(draft.version, hub.refs(place).tags if target else ())
-    config = file_bytes({**adapter.config, "base_model_name_or_path": identity.repo_id, "revision": identity.revision})
-    artefact = Artefact(
-        files={CONFIG: _claim(config), WEIGHTS: _claim(source / WEIGHTS)},
-        rank=adapter.rank,
-        modules=tuple(sorted(adapter.modules)),
-    )
-    manifest = _manifest(draft, identity, artefact, _init(draft, hub), before=published_before(target, hub))
-    card = render_expert_card(manifest, repo_id=place, tag=tag, task_type=adapter.config.get("task_type"))
-    content: dict[str, bytes | Path] = {
-        CARD: card.encode(),
-        FILE_NAME: manifest.to_bytes(),
-        CONFIG: config,
-        WEIGHTS: source / WEIGHTS,
-    }
+    before = published_before(target, hub)
+    parts = _content(expert, source, identity)
+    manifest = _manifest(draft, identity, _artefact(expert, parts, layout), _init(draft, hub), before=before)
+    card = render_expert_card(manifest, repo_id=place, tag=tag, task_type=task_of(expert.config))
+    content: dict[str, bytes | Path] = {CARD: card.encode(), FILE_NAME: manifest.to_bytes(), **parts}
     files = {name: _claim(data) for name, data in content.items()}
     if dry_run:
         return Published(repo=place, commit=None, tag=tag, files=files, manifest=manifest, card=card)
@@ -156,6 +152,7 @@ def publish(
         message=f"Publish expert for {manifest.reward.name}" + (f", {tag}" if tag else ""),
         parent_commit=target.commit if target else None,
         create_pr=create_pr,
+        delete=_outlived(target, before, content),
     )
     if tag:
         hub.tag(place, tag, revision=done.commit, message=f"Expert for {manifest.reward.name}")
@@ -169,7 +166,7 @@ def published_before(target: RepoInfo | None, hub: Hub) -> ExpertManifest | None
     if target is None or FILE_NAME not in target.files:
         return None
     try:
-        return read_expert(hub, target.repo_id, commit=target.commit)
+        return read_manifest(hub, target.repo_id, commit=target.commit)
     except IntegrityError:
         return None
 
@@ -201,14 +198,15 @@ def check_target(
             where=place,
             remedy="publish to another repo, or make this one private first",
         )
-    strangers = [name for name in found.files if name.endswith(MODELS) and name != WEIGHTS]
+    there = published_before(found, hub)
+    known = {WEIGHTS, *(there.artefact.files if there else ())}
+    strangers = [name for name in found.files if name.endswith(MODELS) and name not in known]
     if strangers:
         raise InvalidInput(
             f"{place} holds something else ({strangers[0]})",
             where=place,
             remedy="publish to a repo of its own: one expert, one reward, one repo",
         )
-    there = published_before(found, hub)
     if there is not None and there.reward.name != reward:
         raise InvalidInput(
             f"{place} holds an expert for {there.reward.name}, not for {reward}",
@@ -247,14 +245,44 @@ def _init(draft: Draft, hub: Hub) -> InitClaim:
         return InitClaim(kind=draft.init_kind)
     info = hub.info(draft.init.repo_id, draft.init.revision)
     weights = info.files.get(WEIGHTS)
-    if draft.init_kind == "adapter" and weights is None:
-        raise NotFound(f"{draft.init}: no {WEIGHTS}", where="--init", remedy="name the adapter that was continued")
+    is_adapter = draft.init_kind in ADAPTER_INITS
+    if is_adapter and weights is None:
+        raise NotFound(
+            f"{draft.init}: no {WEIGHTS}", where="--init", remedy="name the adapter that training began with"
+        )
     return InitClaim(
         kind=draft.init_kind,
         repo_id=info.repo_id,
         revision=info.commit,
-        digest=weights.sha256 if draft.init_kind == "adapter" and weights else None,
+        digest=weights.sha256 if is_adapter and weights else None,
     )
+
+
+def _content(expert: ExpertTensors, source: Path, identity: BaseIdentity) -> dict[str, bytes | Path]:
+    """Give the files of an expert by name; an adapter's config names the base where everybody finds it."""
+    if isinstance(expert, WeightSet):
+        return {name: source / name for name in expert.files.names}
+    config = {**expert.config, "base_model_name_or_path": identity.repo_id, "revision": identity.revision}
+    return {CONFIG: file_bytes(config), WEIGHTS: source / WEIGHTS}
+
+
+def _artefact(expert: ExpertTensors, parts: Mapping[str, bytes | Path], base: Checkpoint) -> Artefact:
+    """Say what the weights are."""
+    whole = isinstance(expert, WeightSet)
+    return Artefact(
+        kind=expert.kind(base) if isinstance(expert, WeightSet) else "lora",
+        format=expert.format if isinstance(expert, WeightSet) else "peft",
+        files={name: _claim(data) for name, data in parts.items()},
+        rank=None if whole else expert.rank,
+        modules=tuple(sorted(expert.modules)),
+    )
+
+
+def _outlived(target: RepoInfo | None, before: ExpertManifest | None, content: Mapping[str, Any]) -> list[str]:
+    """Name the files of the release before that are no part of this one."""
+    if target is None or before is None:
+        return []
+    return sorted(name for name in before.artefact.files if name in target.files and name not in content)
 
 
 def _claim(content: bytes | Path) -> FileClaim:

@@ -5,19 +5,23 @@ A failed check never hides the next one; only what makes further checks meaningl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rshub.deltas.adapters import CONFIG, WEIGHTS, read_adapter
-from rshub.errors import HubError, NotFound, RshubError
+from rshub.deltas.expert_files import expert_files, files_in
+from rshub.deltas.expert_tensors import ExpertTensors, read_expert
+from rshub.deltas.weight_sets import WeightSet
+from rshub.errors import HubError, IntegrityError, NotFound, RshubError
 from rshub.experts.base_identity import BaseIdentity, identify_base, read_layout
 from rshub.experts.compatibility import judge
 from rshub.experts.draft import look_up_spec
 from rshub.experts.manifest import FILE_NAME, ExpertManifest
 from rshub.hub.client import Hub
 from rshub.tensors.file_digest import file_digest
+from rshub.tensors.plain_file import read_plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +65,13 @@ def check_files(folder: Path, expected: Mapping[str, str]) -> list[Check]:
 def check_expert(folder: Path, manifest: ExpertManifest, hub: Hub) -> list[Check]:
     """Check an expert that lies in a folder, against its manifest and its base."""
     checks = [Check(name=FILE_NAME, ok=True, detail=f"an expert for {manifest.reward.name}")]
-    unclaimed = sorted({CONFIG, WEIGHTS} - set(manifest.artefact.files))
+    needed = needed_files(files_in(folder), lambda name: read_plain(folder / name))
+    unclaimed = sorted(needed - set(manifest.artefact.files))
     if unclaimed:
         checks.append(Check(name="claims", ok=False, detail=f"the manifest says nothing of {', '.join(unclaimed)}"))
     checks += check_files(folder, {name: claim.sha256 for name, claim in manifest.artefact.files.items()})
     checks.append(attempt("spec", lambda: _spec(manifest)))
-    checks.append(attempt("weights", lambda: _weights(folder, manifest)))
+    checks.append(attempt("weights", lambda: _weights(_expert(folder, manifest), manifest)))
     claim = manifest.base
     if claim.repo_id is None:
         return [*checks, Check(name="base", ok=None, detail="the base is unknown")]
@@ -75,7 +80,7 @@ def check_expert(folder: Path, manifest: ExpertManifest, hub: Hub) -> list[Check
     except NotFound as fault:
         return [*checks, Check(name="base", ok=None, detail=f"the base cannot be looked at: {fault.message}")]
     checks.append(attempt("base", lambda: _base(manifest, base)))
-    checks.append(attempt("fit", lambda: _fit(folder, base, hub)))
+    checks.append(attempt("fit", lambda: _fit(_expert(folder, manifest), manifest, base, hub)))
     return checks
 
 
@@ -96,17 +101,33 @@ def _spec(manifest: ExpertManifest) -> str:
     return f"{reward.spec}: its digest agrees"
 
 
-def _weights(folder: Path, manifest: ExpertManifest) -> str:
-    adapter = read_adapter(folder)
-    adapter.check_finite()
+def needed_files(names: Collection[str], read: Callable[[str], bytes]) -> set[str]:
+    """Name the files that an expert is read from; none where that cannot be said, which other checks tell."""
+    with suppress(IntegrityError, NotFound):
+        return set(expert_files(names, read, source="the expert").names)
+    return set()
+
+
+def _expert(folder: Path, manifest: ExpertManifest) -> ExpertTensors:
+    return read_expert(folder, names=manifest.artefact.files)
+
+
+def _weights(expert: ExpertTensors, manifest: ExpertManifest) -> str:
+    expert.check_finite()
     artefact = manifest.artefact
-    if artefact.rank is not None and artefact.rank != adapter.rank:
-        raise RshubError(f"rank {adapter.rank}, {artefact.rank} is claimed")
-    if artefact.modules and sorted(artefact.modules) != sorted(adapter.modules):
+    if isinstance(expert, WeightSet) == (artefact.kind == "lora"):
+        raise RshubError(f"the files are not those of a {artefact.kind} expert, which is claimed")
+    if artefact.rank is not None and artefact.rank != expert.rank:
+        raise RshubError(f"rank {expert.rank}, {artefact.rank} is claimed")
+    if artefact.modules and sorted(artefact.modules) != sorted(expert.modules):
         raise RshubError("the modules are not those that are claimed")
-    return f"rank {adapter.rank}, {len(adapter.modules)} modules, every number is finite"
+    form = f"rank {expert.rank}" if artefact.kind == "lora" else artefact.kind
+    return f"{form}, {len(expert.modules)} modules, every number is finite"
 
 
-def _fit(folder: Path, base: BaseIdentity, hub: Hub) -> str:
-    placed = read_adapter(folder).place(read_layout(base, hub))
-    return f"every tensor has its place in {base} ({len(placed)} modules)"
+def _fit(expert: ExpertTensors, manifest: ExpertManifest, base: BaseIdentity, hub: Hub) -> str:
+    layout = read_layout(base, hub)
+    placed = expert.place(layout)
+    if isinstance(expert, WeightSet) and expert.kind(layout) != manifest.artefact.kind:
+        raise RshubError(f"this is a {expert.kind(layout)} expert, {manifest.artefact.kind} is claimed")
+    return f"every tensor has its place in {base} ({len(placed)} tensors change)"

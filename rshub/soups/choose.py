@@ -75,7 +75,8 @@ def choose(offers: Mapping[str, Sequence[Candidate]], named: Sequence[Candidate]
     wanted = sorted({candidate.lineage for candidate in named if candidate.lineage is not None})
     if len(wanted) > 1:
         named = [candidate.because("lineage", f"its lineage is {in_short(candidate.lineage)}") for candidate in named]
-        raise _refusal("the named experts do not share one start", named, "mix experts of one lineage")
+        starts = " and ".join(in_short(each) for each in wanted)
+        raise _refusal(f"the named experts do not share one start: {starts}", named, "mix experts of one lineage")
 
     open_to = {reward: [c for c in row if not rejects(c.reasons)] for reward, row in offers.items()}
     for reward, row in open_to.items():

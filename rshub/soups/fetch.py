@@ -6,15 +6,16 @@ import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from rshub.deltas.expert_files import ENDING
 from rshub.errors import IntegrityError, InvalidInput, NotFound
 from rshub.experts.base_identity import BaseIdentity
 from rshub.hub.client import Hub
 from rshub.preferences.preference import INIT, SUM_TOLERANCE
 from rshub.soups.lock import Pin, SoupLock
-from rshub.soups.pin import ADAPTER_FILES
 from rshub.soups.plan import Term
 from rshub.soups.side_files import is_side_file
 from rshub.tensors.file_digest import file_digest
@@ -76,47 +77,55 @@ def _all_pinned(base: Pin, found: WeightFiles) -> None:
         )
 
 
-def fetch_adapter(pin: Pin, hub: Hub, *, afresh: bool = False) -> Path:
-    """Give a folder that holds a pinned adapter.
+def fetch_expert(pin: Pin, hub: Hub, *, afresh: bool = False) -> Path:
+    """Give a folder that holds the files of a pinned expert; others may lie beside them.
 
     Raises:
-        NotFound: It is not there.
+        NotFound: They are not there.
         IntegrityError: A file is not the one that was pinned.
     """
+    if not any(name.endswith(ENDING) for name in pin.files):
+        raise InvalidInput(
+            f"{pin.place}: the lock has no digest of any tensors",
+            where=pin.place,
+            remedy="make the lock again: rshub resolve ... --lock FILE",
+        )
     if pin.path is not None:
         source = _folder(pin)
     else:
         repo_id, commit = _repo(pin)
-        source = hub.download(repo_id, ADAPTER_FILES, commit=commit)
-    missing = [name for name in ADAPTER_FILES if name not in pin.files]
-    if missing:
-        raise InvalidInput(
-            f"{pin.place}: the lock has no digest of {missing[0]}",
-            where=pin.place,
-            remedy="make the lock again: rshub resolve ... --lock FILE",
-        )
+        source = hub.download(repo_id, pin.files, commit=commit)
     _check(pin, source, afresh=afresh)
     return source
 
 
 def fetch_terms(lock: SoupLock, hub: Hub, *, afresh: bool = False) -> list[Term]:
-    """Give every expert of a lock with its coefficient, on this machine.
+    """Give every expert of a lock with its coefficient, on this machine; the start comes last.
 
-    Experts that continue one adapter are anchored to it: it counts with 1 - sum lambda, as the last term, so that
-    lambda = 0 gives the start. Where that share is nothing it is not fetched.
+    Experts that continue one adapter are anchored to it: it counts with 1 - sum lambda, so that lambda = 0 gives the
+    start. Where that share is nothing it is not fetched. An adapter that experts are stacked on counts once, whatever
+    the coefficients: it was frozen and is no part of theirs.
 
     Raises:
         NotFound: Something is not there.
         IntegrityError: Something is not what was pinned.
     """
     terms = [
-        Term(label=expert.label, folder=fetch_adapter(expert.pin, hub, afresh=afresh), coefficient=expert.coefficient)
+        _term(expert.label, expert.pin, expert.coefficient, fetch_expert(expert.pin, hub, afresh=afresh))
         for expert in lock.experts
     ]
-    share = 1.0 - math.fsum(term.coefficient for term in terms)
-    if lock.init is not None and abs(share) > SUM_TOLERANCE:
-        terms.append(Term(label=INIT, folder=fetch_adapter(lock.init, hub, afresh=afresh), coefficient=share))
+    if lock.init is None:
+        return terms
+    stacked = lock.init_kind == "stacked"
+    share = 1.0 if stacked else 1.0 - math.fsum(term.coefficient for term in terms)
+    if abs(share) > SUM_TOLERANCE:
+        start = _term(INIT, lock.init, share, fetch_expert(lock.init, hub, afresh=afresh))
+        terms.append(replace(start, anchor=not stacked))
     return terms
+
+
+def _term(label: str, pin: Pin, coefficient: float, folder: Path) -> Term:
+    return Term(label=label, folder=folder, coefficient=coefficient, files=tuple(pin.files))
 
 
 def _folder(pin: Pin) -> Path:

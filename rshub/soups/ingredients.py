@@ -18,6 +18,7 @@ from rshub.deltas.naming import clash
 from rshub.deltas.tying import tied_pair
 from rshub.errors import Incompatible
 from rshub.soups.twins import placed_with_twins
+from rshub.preferences.preference import INIT
 from rshub.tensors.checkpoint import Checkpoint, Placed
 from rshub.types import TensorName
 
@@ -26,13 +27,20 @@ from rshub.types import TensorName
 class Term:
     """One expert as it was asked for: what to call it, where it lies, and its coefficient.
 
-    An ``anchor`` is no expert: it is the start that the experts continue, and that their deltas contain.
+    An ``anchor`` is no expert: it is the start that the experts continue, and that their deltas contain. ``files`` are
+    those of the folder that count; all of them if absent.
     """
 
     label: str
     folder: Path
     coefficient: float
     anchor: bool = False
+    files: tuple[str, ...] | None = None
+
+    @property
+    def is_start(self) -> bool:
+        """Whether it is what the experts began with, contained in their deltas or beneath them."""
+        return self.anchor or self.label == INIT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +109,7 @@ def gather(terms: Sequence[Term], base: Checkpoint) -> tuple[tuple[Ingredient, .
     groups: dict[str, tuple[ExpertTensors, list[int]]] = {}
     for number, term in enumerate(terms):
         if term.coefficient:
-            expert = read_expert(term.folder, label=term.label)
+            expert = read_expert(term.folder, label=term.label, names=term.files)
             groups.setdefault(expert.content_key, (expert, []))[1].append(number)
     found: list[Ingredient] = []
     warnings: list[str] = []
@@ -125,6 +133,14 @@ def refuse_two_namings(ingredients: Sequence[Ingredient]) -> None:
         for placement in ingredient.placements
         if isinstance(placement.delta, LowRank)
     ]
+    components = {placed.placed.shard.rpartition("/")[0]: one for one in ingredients for placed in one.placements}
+    if len(components) > 1:
+        raise Incompatible(
+            f"the experts change more than one component of the pipeline ({', '.join(sorted(components))}), "
+            "and an adapter is of one",
+            where="format",
+            remedy="write a checkpoint, or mix experts of one component",
+        )
     clashing = clash(name for name, _ in names)
     if clashing is not None:
         first, second = (next(label for name, label in names if name == each) for each in clashing)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rshub.errors import InvalidInput, NotFound
+from rshub.experts.manifest import ADAPTER_INITS
 from rshub.formats.address import parse_repo
 from rshub.formats.canonical import file_bytes, load_json
 from rshub.formats.fields import COMMIT, SHA256, Fields, is_file_name
@@ -83,7 +84,10 @@ class OutputForm:
 
 @dataclass(frozen=True, kw_only=True)
 class SoupLock:
-    """A soup, pinned. ``outputs`` holds the sha256 of every composed file, None before composing."""
+    """A soup, pinned. ``outputs`` holds the sha256 of every composed file, None before composing.
+
+    ``init_kind`` says what the start is to the experts: an adapter that they continue, or one that they are stacked on.
+    """
 
     preference: str
     mapping: str
@@ -92,6 +96,7 @@ class SoupLock:
     base: Pin
     experts: tuple[LockedExpert, ...]
     init: Pin | None = None
+    init_kind: str = ADAPTER_INITS[0]
     form: OutputForm = field(default_factory=OutputForm)
     outputs: Mapping[str, Digest] | None = None
     tool_version: str = ""
@@ -110,7 +115,7 @@ class SoupLock:
             "units": self.units,
             "coefficients": dict(self.coefficients),
             "base": self.base.to_json(),
-            "init": self.init.to_json() if self.init else None,
+            "init": {**self.init.to_json(), "kind": self.init_kind} if self.init else None,
             "experts": [expert.to_json() for expert in self.experts],
             "form": vars(self.form),
             "outputs": dict(self.outputs) if self.outputs is not None else None,
@@ -147,6 +152,7 @@ class SoupLock:
             coefficients=top.mapping("coefficients", _is_number, "a number"),
             base=_pin(top.inner("base")),
             init=_pin(top.inner("init")) if top.has("init") else None,
+            init_kind=top.inner("init", required=False).choice("kind", ADAPTER_INITS, default=ADAPTER_INITS[0]),
             experts=tuple(_expert(item) for item in top.each("experts")),
             form=OutputForm(
                 format=form.text("format", default="checkpoint"),

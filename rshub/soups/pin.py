@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from rshub.deltas.adapters import CONFIG, WEIGHTS
+from rshub.deltas.expert_files import ENDING, expert_files, files_in
 from rshub.errors import IntegrityError, NotFound
 from rshub.experts.base_identity import BaseIdentity
-from rshub.experts.manifest import FILE_NAME, ExpertManifest
+from rshub.experts.manifest import ADAPTER_INITS, FILE_NAME, ExpertManifest
 from rshub.formats.canonical import sha256
 from rshub.hub.client import Hub, RepoInfo
 from rshub.soups.choose import Candidate
@@ -16,11 +17,11 @@ from rshub.soups.lock import Pin
 from rshub.soups.side_files import side_files
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.file_digest import file_digest
-from rshub.tensors.tensor_file import PICKLES
+from rshub.tensors.plain_file import read_plain
+from rshub.tensors.weight_files import MAX_INDEX_BYTES
 from rshub.types import Digest
 
 ADAPTER_FILES = (CONFIG, WEIGHTS)
-_CONFIG_BYTES = 1024 * 1024
 
 
 def pin_base(identity: BaseIdentity) -> Pin:
@@ -33,45 +34,60 @@ def pin_base(identity: BaseIdentity) -> Pin:
 
 
 def pin_expert(candidate: Candidate, hub: Hub) -> Pin:
-    """Pin the adapter of an expert: a repo at a commit or a local folder, with the sha256 of both files.
+    """Pin the tensors of an expert: a repo at a commit or a local folder, with the sha256 of every file that counts.
+
+    Those are what the manifest names; without one, an adapter's two files, or the weights with config and index.
 
     Raises:
-        IntegrityError: The adapter is a pickle, or the hub holds other bytes than the manifest claims.
-        NotFound: It holds no PEFT adapter.
+        IntegrityError: There are pickles only, or the hub holds other bytes than the manifest claims.
+        NotFound: It holds no tensors, or lacks a file that the manifest names.
     """
+    claimed = candidate.manifest.artefact.files if candidate.manifest else None
     if candidate.commit is None:
         folder = Path(candidate.place)
-        missing = [name for name in ADAPTER_FILES if not (folder / name).is_file()]
-        _refuse_missing(missing, [path.name for path in folder.iterdir()], candidate.place)
-        files = {name: file_digest(folder / name) for name in ADAPTER_FILES}
-        return Pin(path=str(folder.resolve()), files=files)
+        there = files_in(folder)
+        names = _names(there, lambda name: read_plain(folder / name), candidate.place, claimed)
+        return Pin(path=str(folder.resolve()), files={name: file_digest(folder / name) for name in names})
     info = hub.info(candidate.place, candidate.commit)
-    pin = _repo_pin(info, hub)
+    pin = _repo_pin(info, hub, claimed)
     if candidate.manifest is not None:
         _agree(pin, candidate.manifest)
     return pin
 
 
-def _repo_pin(info: RepoInfo, hub: Hub) -> Pin:
-    missing = [name for name in ADAPTER_FILES if name not in info.files]
-    _refuse_missing(missing, list(info.files), info.repo_id)
+def _repo_pin(info: RepoInfo, hub: Hub, claimed: Collection[str] | None) -> Pin:
+    """Pin files of a repo; the digests of large ones are known to the hub, small ones are read."""
+
+    def read(name: str) -> bytes:
+        return hub.read(info.repo_id, name, commit=info.commit, max_bytes=MAX_INDEX_BYTES)
+
     files: dict[str, Digest] = {}
-    for name in ADAPTER_FILES:
-        known = info.files[name].sha256
-        files[name] = known or sha256(hub.read(info.repo_id, name, commit=info.commit, max_bytes=_CONFIG_BYTES))
+    for name in _names(list(info.files), read, info.repo_id, claimed):
+        files[name] = info.files[name].sha256 or sha256(read(name))
     return Pin(repo_id=info.repo_id, revision=info.commit, files=files)
 
 
-def _refuse_missing(missing: Sequence[str], there: Sequence[str], place: str) -> None:
-    if not missing:
-        return
-    if any(name.endswith(PICKLES) for name in there):
-        raise IntegrityError(
-            f"{place}: the adapter is a pickle, which is never opened",
-            where=place,
-            remedy="ask its author to save it as adapter_model.safetensors",
+def _names(
+    there: Collection[str], read: Callable[[str], bytes], place: str, claimed: Collection[str] | None
+) -> tuple[str, ...]:
+    """Name the files of an expert that count, and see that they are there."""
+    missing = sorted(set(claimed or ()) - set(there))
+    if missing:
+        raise NotFound(
+            f"{place}: no {missing[0]}, which {FILE_NAME} names",
+            where=f"{place}/{missing[0]}",
+            remedy="ask the publisher to publish it again",
         )
-    raise NotFound(f"{place}: no {missing[0]}", where=place, remedy="name a repo or folder that holds a PEFT adapter")
+    if claimed is not None and not any(name.endswith(ENDING) for name in claimed):
+        raise IntegrityError(
+            f"{place}: {FILE_NAME} names no tensors",
+            where=f"{place}/{FILE_NAME}",
+            remedy="ask the publisher to publish it again; do not use this version",
+        )
+    names = expert_files(there if claimed is None else claimed, read, source=place).names
+    if WEIGHTS in names and CONFIG not in names:
+        raise NotFound(f"{place}: no {CONFIG}", where=place, remedy="name a repo or folder that holds a PEFT adapter")
+    return names
 
 
 def _agree(pin: Pin, manifest: ExpertManifest) -> None:
@@ -86,23 +102,28 @@ def _agree(pin: Pin, manifest: ExpertManifest) -> None:
             )
 
 
-def pin_init(chosen: Mapping[str, Candidate], hub: Hub) -> Pin | None:
-    """Pin the adapter that all chosen experts continue, if they do."""
+def pin_init(chosen: Mapping[str, Candidate], hub: Hub) -> tuple[Pin, str] | None:
+    """Pin the adapter that all chosen experts continue or are stacked on, if there is one, and say which of both.
+
+    Raises:
+        IntegrityError: The hub holds another adapter than the experts began with.
+        NotFound: It is not named, or not there.
+    """
     for candidate in chosen.values():
         init = candidate.manifest.init if candidate.manifest else None
-        if init is not None and init.kind == "adapter":
+        if init is not None and init.kind in ADAPTER_INITS:
             if init.repo_id is None or init.revision is None:
                 raise NotFound(
-                    f"{candidate.place}: the adapter it continues is not named",
+                    f"{candidate.place}: the adapter it began with is not named",
                     where=candidate.place,
-                    remedy="ask the publisher to publish it again with --init adapter:OWNER/NAME",
+                    remedy=f"ask the publisher to publish it again with --init {init.kind}:OWNER/NAME",
                 )
-            pin = _repo_pin(hub.info(init.repo_id, init.revision), hub)
+            pin = _repo_pin(hub.info(init.repo_id, init.revision), hub, ADAPTER_FILES)
             if init.digest is not None and pin.files[WEIGHTS] != init.digest:
                 raise IntegrityError(
-                    f"{candidate.place} continues an adapter with another sha256 than {pin.place} has",
+                    f"{candidate.place} began with an adapter of another sha256 than {pin.place} has",
                     where=candidate.place,
                     remedy="ask the publisher to publish it again with the right --init",
                 )
-            return pin
+            return pin, init.kind
     return None

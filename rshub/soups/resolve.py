@@ -142,13 +142,15 @@ def resolve(
     payoff = _payoff(chosen, serves, measured)
     by_reward = coefficients(mu, mapping=mapping, units=units, payoff=payoff)
     lambdas = {label: by_reward.get(serves[label], 0.0) for label in chosen}
+    start = pin_init(chosen, hub)
     soup_lock = SoupLock(
         preference=str(wanted),
         mapping=mapping,
         units=units,
         coefficients=lambdas if wanted.terms else {},
         base=pin_base(identity),
-        init=pin_init(chosen, hub),
+        init=start[0] if start else None,
+        init_kind=start[1] if start else "adapter",
         experts=tuple(
             LockedExpert(
                 label=label,

@@ -8,20 +8,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rshub.deltas.adapters import CONFIG, WEIGHTS, read_adapter
+from rshub.deltas.adapters import CONFIG, read_adapter
 from rshub.errors import IntegrityError, NotFound
 from rshub.experts.base_identity import identify_base
 from rshub.experts.catalog import locate
 from rshub.experts.manifest import FILE_NAME as MANIFEST
 from rshub.experts.manifest import ExpertManifest
-from rshub.experts.verify import Check, attempt, check_expert, check_files
+from rshub.experts.verify import Check, attempt, check_expert, check_files, needed_files
 from rshub.formats.address import RepoAddress, parse_address
 from rshub.hub.client import Hub, RepoFile
-from rshub.soups.fetch import fetch_adapter
+from rshub.soups.fetch import fetch_expert
 from rshub.soups.lock import FILE_NAME as LOCK
 from rshub.soups.lock import Pin, SoupLock
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.tensor_file import PICKLES
+from rshub.tensors.weight_files import MAX_INDEX_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ def check_lock(lock: SoupLock, hub: Hub, *, beside: Path | None = None) -> list[
     """Check that everything a lock pins is still there and unchanged, and the outputs in the folder beside it."""
     checks = [attempt(f"base {lock.base.place}", lambda: _base(lock.base, hub))]
     pins = [("expert", expert.pin) for expert in lock.experts] + ([("init", lock.init)] if lock.init else [])
-    checks += [attempt(f"{role} {pin.place}", partial(_adapter, pin, hub)) for role, pin in pins]
+    checks += [attempt(f"{role} {pin.place}", partial(_expert, pin, hub)) for role, pin in pins]
     if beside is None:
         return checks
     if lock.outputs is None:
@@ -85,7 +86,8 @@ def _repo(address: RepoAddress, hub: Hub) -> list[Check]:
         claimed = ExpertManifest.from_bytes(
             hub.read(info.repo_id, MANIFEST, commit=commit, max_bytes=2**22), source=f"{info.repo_id}/{MANIFEST}"
         )
-        wanted = {CONFIG, WEIGHTS, *claimed.artefact.files}
+        read = partial(hub.read, info.repo_id, commit=commit, max_bytes=MAX_INDEX_BYTES)
+        wanted = needed_files(info.files, read) | set(claimed.artefact.files)
         names = [MANIFEST, *sorted(name for name in wanted if name in info.files)]
         checks = check_expert(hub.download(info.repo_id, names, commit=commit), claimed, hub)
         tagged = f"reward:{claimed.reward.name}" in info.tags
@@ -156,6 +158,6 @@ def _base(pin: Pin, hub: Hub) -> str:
     return f"{len(pin.files)} weight files are as they were pinned"
 
 
-def _adapter(pin: Pin, hub: Hub) -> str:
-    fetch_adapter(pin, hub, afresh=True)
+def _expert(pin: Pin, hub: Hub) -> str:
+    fetch_expert(pin, hub, afresh=True)
     return f"{len(pin.files)} files are as they were pinned"
