@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from rshub.deltas.delta import LowRank
+from rshub.deltas.delta import Delta, LowRank
 from rshub.deltas.matching import Placement
 from rshub.deltas.replaced import Replaced, ReplacedRows, same_bytes
+from rshub.deltas.summed import Summed
 
 
 def same_change(first: Placement, second: Placement) -> bool:
@@ -19,7 +20,24 @@ def same_change(first: Placement, second: Placement) -> bool:
     Raises:
         IntegrityError: When a factor holds NaN or an infinity.
     """
-    one, other = first.delta, second.delta
+    mine, its = _terms(first), _terms(second)
+    if len(mine) != len(its):
+        return False
+    left = list(its)
+    for one in mine:
+        twin = next((other for other in left if _same(one, other, first, second)), None)
+        if twin is None:
+            return False
+        left.remove(twin)
+    return True
+
+
+def _terms(placement: Placement) -> tuple[Delta, ...]:
+    return placement.delta.deltas if isinstance(placement.delta, Summed) else (placement.delta,)
+
+
+def _same(one: Delta, other: Delta, first: Placement, second: Placement) -> bool:
+    """Compare two deltas that are no sums."""
     if isinstance(one, LowRank) and isinstance(other, LowRank):
         if one.rank != other.rank or one.scale != other.scale:
             return False

@@ -1,8 +1,7 @@
-"""What an expert did to a tied head by changing the embedding: said by its files only for the embedding.
+"""An expert's deltas on their tensors, with what its files say of one side of a tied head only.
 
-A whole model without a head of its own had the embedding as its head. Trained token rows of a tied embedding also are
-rows of its head. Factors and whole modules beside an adapter change only what they are saved for. An embedding whose
-ties are not known is refused.
+Trained token rows of a tied embedding also are rows of its head, though they are saved once. Factors and whole modules
+beside an adapter change only what they are saved for. An embedding whose ties are not known is refused.
 
 Source: PEFT's documentation of trainable tokens and of weight tying.
 """
@@ -26,23 +25,22 @@ def placed_with_twins(expert: ExpertTensors, base: Checkpoint, tied: TiedHead | 
         Incompatible: For a delta that does not fit, or one of an embedding whose ties are not known.
     """
     placements = expert.place(base)
-    adapter = "peft_type" in expert.config
-    if adapter:
-        for placement in placements:
-            refuse_other_ties(placement.tensor, base, label=expert.label)
+    if "peft_type" not in expert.config:  # a whole model keeps all of its ties
+        return placements
+    for placement in placements:
+        refuse_other_ties(placement.tensor, base, label=expert.label)
     if tied is None:
         return placements
-    words = [placement for placement in placements if placement.tensor == tied.embedding]
-    heads = [placement for placement in placements if placement.tensor == tied.head]
-    twins = [each for each in words if not adapter or isinstance(each.delta, ReplacedRows)]
-    if not twins or (heads and not adapter) or any(isinstance(each.delta, ReplacedRows) for each in heads):
+    rows = next((p for p in placements if p.tensor == tied.embedding and isinstance(p.delta, ReplacedRows)), None)
+    head = next((p for p in placements if p.tensor == tied.head), None)
+    if rows is None or (head is not None and isinstance(head.delta, ReplacedRows)):
         return placements
-    if heads:
+    if head is not None:
         raise Incompatible(
-            f"{expert.label}: {twins[0].delta.first_name} also changes {tied.head}, which the expert changes too",
+            f"{expert.label}: {rows.delta.first_name} also changes {tied.head}, which the expert changes too",
             where=tied.head,
             remedy="leave this expert out, or train token rows or the head, not both",
         )
     module = tied.head.removesuffix(".weight")
     placed = base.tensors[tied.head if tied.stored else tied.embedding]
-    return (*placements, *(replace(each, tensor=tied.head, module=module, placed=placed) for each in twins))
+    return (*placements, replace(rows, tensor=tied.head, module=module, placed=placed))
