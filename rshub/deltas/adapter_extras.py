@@ -49,10 +49,11 @@ def read_extras(
 
 
 def _adds_up(several: list[Wanted]) -> bool:
-    """Say whether changes of one parameter are a sum: one in place, and one that is linear on top of it."""
+    """Say whether changes of one parameter lie on top of each other: one in place, and one over it."""
     kinds = {type(wanted.delta) for wanted in several}
     in_place = all(wanted.in_place for wanted in several if isinstance(wanted.delta, Replaced))
-    return len(several) == len(kinds) and kinds <= {LowRank, Added, Replaced} and in_place
+    over = kinds <= {LowRank, Added, Replaced} or kinds == {Decomposed, Replaced}
+    return len(several) == len(kinds) and over and in_place
 
 
 def _biases(roles: ByRole, file: TensorFile, modules: Mapping[str, LowRank | Decomposed]) -> list[Wanted]:

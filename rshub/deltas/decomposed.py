@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from rshub.deltas.delta import Layout, LowRank, read_finite
+from rshub.deltas.delta import Layout, LowRank, open_tensor, read_finite
 from rshub.errors import Incompatible, IntegrityError
 from rshub.tensors.changes import Part
 from rshub.tensors.dtypes import Array
@@ -27,10 +27,14 @@ from rshub.types import TensorName
 
 @dataclass(frozen=True, kw_only=True)
 class Decomposed:
-    """A low-rank delta and the name of the lengths, in the same file, that its units are brought to."""
+    """A low-rank delta and the name of the lengths, in the same file, that its units are brought to.
+
+    ``under`` is the name of a tensor in that file which was saved in place of the stored one, under the factors.
+    """
 
     low_rank: LowRank
     magnitude: TensorName
+    under: TensorName | None = None
 
     @property
     def label(self) -> str:
@@ -67,12 +71,13 @@ class Decomposed:
                 remedy="compose with the base's weights at hand, to a checkpoint",
             )
         factors = self.low_rank.factors(layout, work)
-        squares = _squares(stored, factors, self.low_rank.scale, layout, work)
+        saved = None if self.under is None else open_tensor(self.low_rank.file, self.under)
+        squares = _squares(saved or stored, factors, self.low_rank.scale, layout, work)
         if not np.isfinite(squares).all():
             raise IntegrityError(
-                f"the base's tensor {stored.name} holds NaN or an infinity",
-                where=stored.name,
-                remedy="compose on a healthy base",
+                f"the tensor {(saved or stored).name} of {(saved or stored).path} holds NaN or an infinity",
+                where=(saved or stored).name,
+                remedy="compose on a healthy base" if saved is None else "leave this expert out",
             )
         if not squares.all():
             raise IntegrityError(
@@ -86,7 +91,8 @@ class Decomposed:
             factors=factors,
             transposed=layout == "transposed",
             product_scale=(ratio * self.low_rank.scale).astype(work),
-            stored_scale=(ratio - 1).astype(work),
+            under_scale=(ratio - 1).astype(work),
+            under=saved,
         )
 
     def lengths(self) -> Array:
@@ -100,30 +106,37 @@ class Decomposed:
 
 @dataclass(frozen=True, kw_only=True)
 class DecomposedPart:
-    """W' - W = ratio * scale * left @ right + (ratio - 1) * W, with one ratio for each unit.
+    """W' - W = ratio * scale * left @ right + (ratio - 1) * U + (U - W), with one ratio for each unit.
 
-    Written so, nothing cancels when the ratio is near one. The scales hold one number for each unit.
+    U is what lies under the factors: a saved tensor, else the stored one. Written so, nothing cancels when the ratio is
+    near one. The scales hold one number for each unit.
     """
 
     label: str
     factors: Factors
     transposed: bool
     product_scale: Array
-    stored_scale: Array
+    under_scale: Array
+    under: StoredTensor | None
 
     def delta(self, tile: Tile, stored: Array, scratch: Scratch) -> Array:
         """Form the tile's product whole, scale both terms, and give the part that is asked for."""
         wanted = _product(self.factors, tile, stored.dtype, scratch)
-        kept = scratch.take("decomposed base", tile.stop - tile.start, stored.dtype).reshape(tile.rows, tile.columns)
-        if tile.count < kept.size:
-            kept[:] = 0
-        tile.cut(kept)[:] = stored
+        under = scratch.take("decomposed base", tile.stop - tile.start, stored.dtype).reshape(tile.rows, tile.columns)
+        if tile.count < under.size:
+            under[:] = 0
+        lying = stored if self.under is None else self.under.values(tile, stored.dtype, scratch, "decomposed saved")
+        tile.cut(under)[:] = lying
         units = _units(tile, transposed=self.transposed)
         across = (1, -1) if self.transposed else (-1, 1)
         wanted *= self.product_scale[units].reshape(across)
-        kept *= self.stored_scale[units].reshape(across)
-        wanted += kept
-        return tile.cut(wanted)
+        under *= self.under_scale[units].reshape(across)
+        wanted += under
+        delta = tile.cut(wanted)
+        if self.under is not None:
+            lying -= stored
+            delta += lying
+        return delta
 
 
 def _squares(stored: StoredTensor, factors: Factors, scale: float, layout: Layout, work: np.dtype[Any]) -> Array:

@@ -7,7 +7,7 @@ not add up, and a quantised base are refused by name. What is tied to what is se
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from rshub.deltas.added import Added
@@ -109,28 +109,23 @@ def _spot(wanted: Wanted, base: Checkpoint, label: str) -> Spot:
 
 def _refuse_clash(wanted: Sequence[Wanted], spots: Mapping[str, Spot], label: str) -> None:
     """Refuse names that cannot all be those of one model, and two parameters in one tensor."""
-    names = [(path, str(spot.tensor)) for path, spot in spots.items()]
-    twice = _twice(names)
-    clashing = twice or clash(names)
-    if clashing is None:
-        return
-    first, second = (next(each.delta.first_name for each in wanted if each.path == path) for path, _ in clashing)
-    tensor, other = clashing[0][1], clashing[1][1]
+    first_of: dict[str, str] = {}
+    twice = next((path for path, spot in spots.items() if first_of.setdefault(spot.tensor, path) != path), None)
     if twice is not None:
-        why = f"{first} and {second} are of two modules of the adapter and change the one tensor {tensor}"
+        first, second = first_of[spots[twice].tensor], twice
+        why = f"of two modules of the adapter and change the one tensor {spots[twice].tensor}"
     else:
-        why = f"{first} and {second} are not named as those of one model: they lead to {tensor} and {other}"
-    raise Incompatible(f"{label}: {why}", where=other, remedy="save the adapter again with plain module names")
-
-
-def _twice(names: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], tuple[str, str]] | None:
-    """Find two parameters that lie in one tensor."""
-    taken: dict[str, tuple[str, str]] = {}
-    for name in names:
-        first = taken.setdefault(name[1], name)
-        if first != name:
-            return first, name
-    return None
+        clashing = clash([(spot.tensor, spot.rename) for spot in spots.values()])
+        if clashing is None:
+            return
+        first, second = (list(spots)[number] for number in clashing)
+        why = f"not named as those of one model: they lead to {spots[first].tensor} and {spots[second].tensor}"
+    names = [next(each.delta.first_name for each in wanted if each.path == path) for path in (first, second)]
+    raise Incompatible(
+        f"{label}: {names[0]} and {names[1]} are {why}",
+        where=spots[second].tensor,
+        remedy="save the adapter again with plain module names",
+    )
 
 
 def _refuse_misfit(delta: Delta, spot: Spot, label: str) -> None:
@@ -219,31 +214,26 @@ def _together(placements: Sequence[Placement], label: str) -> tuple[Placement, .
 
 
 def _sum(several: list[Placement], label: str) -> Placement:
-    first = several[0]
-    if len(several) == 1:
-        return first
+    """Make one delta of several: lengths are those over a saved tensor, all others add up."""
     deltas: list[Delta] = []
     for placement in several:
         delta = placement.delta
         known = next((each for each in deltas if isinstance(each, Replaced)), None)
         if isinstance(delta, Replaced) and known is not None:
-            if same_bytes(known.file, known.name, delta.file, delta.name):
-                continue
-            _refuse_both(known, delta, first.tensor, label)
-        if deltas and not isinstance(delta, LowRank | Added | Replaced):
-            _refuse_both(deltas[0], delta, first.tensor, label)
-        deltas.append(delta)
-    if len(deltas) > 1 and not isinstance(deltas[0], LowRank | Added | Replaced):
-        _refuse_both(deltas[0], deltas[1], first.tensor, label)
-    layout = next((each.layout for each in several if isinstance(each.delta, LowRank)), first.layout)
-    return Placement(
-        tensor=first.tensor,
-        module=first.module,
-        placed=first.placed,
-        delta=deltas[0] if len(deltas) == 1 else Summed(deltas=tuple(deltas)),
-        layout=layout,
-        rename=first.rename,
-    )
+            if not same_bytes(known.file, known.name, delta.file, delta.name):
+                _refuse_both(known, delta, placement.tensor, label)
+        else:
+            deltas.append(delta)
+    if len(deltas) == 1:
+        return replace(several[0], delta=deltas[0])
+    one, other = deltas[:2]
+    low_rank = [each.layout for each in several if isinstance(each.delta, LowRank | Decomposed)]
+    layout = low_rank[0] if low_rank else several[0].layout
+    if isinstance(one, Decomposed) and isinstance(other, Replaced) and len(deltas) == 2:
+        return replace(several[0], delta=replace(one, under=other.name), layout=layout)
+    if not all(isinstance(each, LowRank | Added | Replaced) for each in deltas):
+        _refuse_both(one, other, several[0].tensor, label)
+    return replace(several[0], delta=Summed(deltas=tuple(deltas)), layout=layout)
 
 
 def _refuse_both(one: Delta, other: Delta, tensor: TensorName, label: str) -> NoReturn:

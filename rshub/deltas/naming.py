@@ -6,7 +6,7 @@ lacks, or what a library renames when it loads. A name that leads to more than o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rshub.deltas.tying import tied_head
@@ -61,12 +61,16 @@ def find_spots(path: str, base: Checkpoint) -> list[Spot]:
     exact = TensorName(path)
     if exact in base.tensors:
         return [Spot(tensor=exact, placed=base.tensors[exact])]
-    names = [TensorName(one.disk + path.removeprefix(one.memory)) for one in RENAMES if path.startswith(one.memory)]
-    found = sorted({name for name in names if name in base.tensors})
+    found: dict[TensorName, Rename] = {}
+    for rename in sorted(RENAMES):
+        name = TensorName(rename.disk + path.removeprefix(rename.memory))
+        if path.startswith(rename.memory) and name in base.tensors:
+            found[name] = rename  # of several that lead there, the longest in memory
     tied = tied_head(base)
     if not found and tied is not None and path in {tied.head, "lm_head.weight", "embed_out.weight"}:
-        return [Spot(tensor=tied.head, placed=base.tensors[tied.embedding], rename=renamed(path, tied.head))]
-    return [Spot(tensor=name, placed=base.tensors[name], rename=renamed(path, name)) for name in found]
+        rename = Rename(memory=path.removesuffix("weight"), disk=tied.head.removesuffix("weight"))
+        return [Spot(tensor=tied.head, placed=base.tensors[tied.embedding], rename=_if_any(rename))]
+    return [Spot(tensor=name, placed=base.tensors[name], rename=found[name]) for name in sorted(found)]
 
 
 def renamed(memory: str, disk: str) -> Rename | None:
@@ -79,17 +83,30 @@ def renamed(memory: str, disk: str) -> Rename | None:
     return Rename(memory="".join(f"{part}." for part in mine), disk="".join(f"{part}." for part in its))
 
 
-def clash(names: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], tuple[str, str]] | None:
-    """Find two parameters whose names cannot be those of one model: a leading part is renamed in one only.
+def clash(names: Sequence[tuple[str, Rename | None]]) -> tuple[int, int] | None:
+    """Find two parameters whose names in memory cannot be those of one model: a leading part is renamed in one only.
 
     Args:
-        names: Each parameter's name in memory and on disk.
+        names: Each parameter's name on disk, and what was renamed to find it.
+
+    Returns:
+        The numbers of two that clash.
     """
-    known = [(name, renamed(*name)) for name in sorted(set(names))]
-    firsts = {rename: name for name, rename in reversed(known) if rename is not None}
-    for rename, first in sorted(firsts.items()):
-        for name, own in known:
-            inside = name[1].startswith(rename.disk) and not (rename.disk == "" and name[1].startswith(HEADS))
-            if own != rename and inside:
-                return first, name
+    firsts: dict[Rename, int] = {}
+    for number, (_, own) in enumerate(names):
+        if own is not None:
+            firsts.setdefault(own, number)
+    for rename, first in firsts.items():
+        for number, (name, own) in enumerate(names):
+            if own != rename and name.startswith(rename.disk) and not _beside(name, own, rename):
+                return first, number
     return None
+
+
+def _beside(name: str, own: Rename | None, body: Rename) -> bool:
+    """Say whether a name lies beside what lacks its body's name on disk: a head, or a part with a rule of its own."""
+    return body.disk == "" and (name.startswith(HEADS) or (own is not None and own.memory.startswith(body.memory)))
+
+
+def _if_any(rename: Rename) -> Rename | None:
+    return None if rename.memory == rename.disk else rename

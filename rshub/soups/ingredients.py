@@ -17,8 +17,8 @@ from rshub.deltas.matching import Placement
 from rshub.deltas.naming import clash
 from rshub.deltas.tying import tied_pair
 from rshub.errors import Incompatible
-from rshub.soups.twins import placed_with_twins
 from rshub.preferences.preference import INIT
+from rshub.soups.twins import placed_with_twins
 from rshub.tensors.checkpoint import Checkpoint, Placed
 from rshub.types import TensorName
 
@@ -127,13 +127,13 @@ def gather(terms: Sequence[Term], base: Checkpoint) -> tuple[tuple[Ingredient, .
 
 def refuse_two_namings(ingredients: Sequence[Ingredient]) -> None:
     """Refuse experts that were trained on model classes with other module paths: no adapter fits both."""
-    names = [
-        ((f"{placement.module}.weight", str(placement.tensor)), ingredient.expert.label)
+    placed = [
+        (ingredient.expert.label, placement)
         for ingredient in ingredients
         for placement in ingredient.placements
         if isinstance(placement.delta, LowRank)
     ]
-    components = {placed.placed.shard.rpartition("/")[0]: one for one in ingredients for placed in one.placements}
+    components = {each.placed.shard.rpartition("/")[0] for one in ingredients for each in one.placements}
     if len(components) > 1:
         raise Incompatible(
             f"the experts change more than one component of the pipeline ({', '.join(sorted(components))}), "
@@ -141,12 +141,12 @@ def refuse_two_namings(ingredients: Sequence[Ingredient]) -> None:
             where="format",
             remedy="write a checkpoint, or mix experts of one component",
         )
-    clashing = clash(name for name, _ in names)
+    clashing = clash([(placement.tensor, placement.rename) for _, placement in placed])
     if clashing is not None:
-        first, second = (next(label for name, label in names if name == each) for each in clashing)
+        (first, one), (second, other) = (placed[number] for number in clashing)
         raise Incompatible(
-            f"{first} and {second} name the base's tensors differently ({clashing[0][0]}, {clashing[1][0]}), "
-            "so that no adapter fits both",
+            f"{first} and {second} name the base's tensors differently ({one.module}, {other.module}), so that no "
+            "adapter fits both",
             where=second,
             remedy="write a checkpoint, or mix experts that were trained on the same model class",
         )

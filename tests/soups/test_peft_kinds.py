@@ -35,6 +35,7 @@ CASES = {
         {"target_modules": "all-linear", "use_dora": True},
         {"target_modules": ["q_proj", "lm_head", "embed_tokens"], "use_dora": True, "bias": "all"},
         {"target_modules": ["down_proj"], "use_dora": True, "rank_pattern": {"layers.1.mlp.down_proj": 2}},
+        {"target_modules": ["q_proj", "embed_tokens", "lm_head"], "use_dora": True, "save": True},
     ],
     "gpt2": [
         {"target_modules": ["c_attn", "c_proj"], "fan_in_fan_out": True, "use_dora": True, "bias": "all"},
@@ -75,6 +76,7 @@ TIED = [
     {"target_modules": ["q_proj"], "save": True},
     {"target_modules": ["q_proj", "embed_tokens"], "save": True},
     {"target_modules": ["q_proj", "lm_head"], "save": True},
+    {"target_modules": ["q_proj", "embed_tokens"], "use_dora": True, "save": True},
 ]
 ONE_TENSOR = {1, 5, 8, 10, 12}
 """The tied cases in which head and embedding change alike."""
