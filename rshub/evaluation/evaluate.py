@@ -8,6 +8,7 @@ mixed in memory; nothing is composed to disk. All soups meet the same prompts an
 from __future__ import annotations
 
 import contextlib
+import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,11 +66,13 @@ def evaluate(
 
     Raises:
         InvalidInput: A soup, a reward, the prompts or a number is malformed, or nothing could be scored.
-        NotFound: A folder, repo, lock or split is not there.
-        Incompatible: Experts that may not be mixed, or that do not fit the base.
+        NotFound: A folder, repo, lock, split or reward model is not there.
+        Incompatible: Experts that may not be mixed, or that do not fit the base; a reward model without the output that
+            is asked for.
         IntegrityError: Files that are not what was pinned.
         OutputError: The scores cannot be written.
-        MissingExtra: The model libraries are not installed.
+        MissingExtra: The model libraries, or those of a reward, are not installed.
+        RshubError: Somebody's reward raised, or gave no number.
     """
     if not soups:
         raise InvalidInput("no soup was named", where="soups", remedy="name a folder, a lock or a preference")
@@ -79,14 +82,17 @@ def evaluate(
             where="seeds, max_new_tokens, temperature",
             remedy="choose other numbers",
         )
-    scorers = named_rewards(rewards)
+    named = named_rewards(rewards)
     if out is not None:
         _check_place(Path(out))
     hub = Hub(endpoint, token)
+    scorers = {name: reward.pin(hub) for name, reward in named.items()}
     asked = read_prompts(prompts, limit=limit, endpoint=endpoint, token=token)
     targets = [
         find_target(str(soup), base, hub, extrapolate=extrapolate, endpoint=endpoint, token=token) for soup in soups
     ]
+    for reward in scorers.values():
+        reward.make_ready({"corpus": asked.references()})
     sampling = {"seeds": seeds, "max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": 0, "top_p": 1.0}
     points = list(_measured(targets, hub, asked, scorers, sampling, progress=progress))
     prompted = asked.facts() | {"count": len(asked.prompts)}
@@ -97,7 +103,9 @@ def evaluate(
 
 
 def named_rewards(rewards: Sequence[str] | Mapping[str, str]) -> dict[str, Reward]:
-    """Read rewards with their names: ``NAME=SPEC``, or a single metric, which is called by its own name.
+    """Read rewards with their names: ``NAME=SPEC``, or a single term, which is called by its own name.
+
+    What stands before the first ``=`` is a name where it has no colon: a spec has one before any option.
 
     Raises:
         InvalidInput: A spec is malformed, a sum has no name, or a name is there twice.
@@ -107,11 +115,12 @@ def named_rewards(rewards: Sequence[str] | Mapping[str, str]) -> dict[str, Rewar
     named: dict[str, Reward] = {}
     for text in rewards:
         name, equals, spec = text.partition("=")
-        reward = reward_from_spec(spec if equals else text)
-        if not equals:
+        has_name = bool(equals) and ":" not in name
+        reward = reward_from_spec(spec if has_name else text)
+        if not has_name:
             if len(reward.terms) > 1:
                 raise InvalidInput(f"{text!r} needs a name", where=text, remedy=f"write NAME={text}")
-            name = next(iter(reward.terms)).partition(":")[2]
+            name = _own_name(next(iter(reward.terms)))
         name = name.strip()
         if not name or name in named:
             raise InvalidInput(f"the reward {name!r} is there twice or has no name", where=text, remedy="NAME=SPEC")
@@ -119,6 +128,12 @@ def named_rewards(rewards: Sequence[str] | Mapping[str, str]) -> dict[str, Rewar
     if not named:
         raise InvalidInput("no reward was named", where="--reward", remedy="write --reward metric:rouge1.recall")
     return named
+
+
+def _own_name(term: str) -> str:
+    """Call a term by what it names: a metric by its name, a classifier by its repo's."""
+    place = re.split("[@#]", term.partition(":")[2])[0]
+    return place.rpartition("/")[2].lower()
 
 
 def _measured(
@@ -141,6 +156,9 @@ def _measured(
     settings = {key: sampling[key] for key in ("seeds", "max_new_tokens", "temperature")}
     for number, target in enumerate(targets):
         if mixer is None or loaded != (target.base, target.adapters):
+            if mixer is not None:
+                mixer.close()  # lets go of its model before the next one is loaded
+                mixer = None
             with fetch_base(target.base, hub) as folder:
                 mixer = Mixer(folder, target.adapters)
             loaded = (target.base, target.adapters)

@@ -90,25 +90,18 @@ class Mixer:
         self._merged = False
         self._closed = False
         self._hooks: list[Any] = []
-        checkpoint = Checkpoint.open(Path(base))
-        tied = tied_pair(checkpoint)
-        shares: dict[TensorName, list[Share]] = {}
-        for number, (label, folder) in enumerate(experts.items()):
-            expert = read_expert(Path(folder), label=label)
-            for placement in placed_with_twins(expert, checkpoint, tied):
-                shares.setdefault(placement.tensor, []).append(Share(number=number, placement=placement))
-        self._weights = [Weight.find(self.model, checkpoint, tuple(parts)) for _, parts in sorted(shares.items())]
-        _refuse_one_for_two(self._weights)
+        self._weights = self._find(Checkpoint.open(Path(base)), experts)
         self._bounds = np.zeros((len(self._weights), len(self.labels)))
         self._room = np.zeros(len(self._weights))
         self._energy = np.zeros(len(self.labels))
-        self._remade = [left for row, weight in enumerate(self._weights) if (left := self._attach(row, weight))]
-        self._idle = {
-            label
-            for number, label in enumerate(self.labels)
-            if not self._energy[number]
-            and not any(weight.moves(number) for weight in self._remade if number in weight.numbers)
-        }
+        try:
+            self._remade = [left for row, weight in enumerate(self._weights) if (left := self._attach(row, weight))]
+            self._idle = {label for number, label in enumerate(self.labels) if not self._moves(number)}
+        except BaseException:
+            self._detach()
+            raise
+        routed = [weight for weight in self._weights if ROUTED.search(weight.where)]
+        self._for_all_rows = {weight.tensor: weight.numbers for weight in (*self._remade, *routed)}
         self._hooks.append(self.model.register_state_dict_pre_hook(self._refuse_saving))
 
     def mix(self, coefficients: Mapping[str, float]) -> Any:
@@ -145,16 +138,12 @@ class Mixer:
             raise InvalidInput("there are no rows", where="rows", remedy="give the coefficients of each row")
         matrix = np.stack([self._vector(row) for row in rows])
         differing = {int(number) for number in np.flatnonzero((matrix != matrix[0]).any(axis=0))}
-        for weight in self._weights:
-            bound = set() if not ROUTED.search(weight.where) else weight.numbers
-            for remade in self._remade:
-                if remade.tensor == weight.tensor:
-                    bound = bound | remade.numbers
-            if differing & bound:
-                label = self.labels[min(differing & bound)]
+        for tensor, numbers in self._for_all_rows.items():
+            if differing & numbers:
+                label = self.labels[min(differing & numbers)]
                 raise Incompatible(
-                    f"{label}: the rows of a batch cannot differ in what it changes of {weight.tensor}",
-                    where=weight.tensor,
+                    f"{label}: the rows of a batch cannot differ in what it changes of {tensor}",
+                    where=tensor,
                     remedy=f"give {label} the same coefficient in every row, or mix one row after another",
                 )
         return self._move(matrix if len(rows) > 1 else matrix[0])
@@ -180,15 +169,14 @@ class Mixer:
                 weight.put(vector)
             yield self.model
         finally:
-            self._move(before)
+            if not self._closed:
+                self._move(before)
 
     def close(self) -> None:
         """Take the experts off the model, which is the base again and works as if it had never been here."""
         if not self._closed:
             self._move(np.zeros(len(self.labels)))
-            for hook in self._hooks:
-                hook.remove()
-            self._hooks.clear()
+            self._detach()
             self._closed = True
 
     def __enter__(self) -> Self:
@@ -252,6 +240,28 @@ class Mixer:
         for row, column in zip(*np.nonzero(~(sizes @ self._bounds.T <= self._room)), strict=True):
             if sizes[row].any():
                 self._weights[column].remade(np.atleast_2d(coefficients)[row])
+
+    def _find(self, base: Checkpoint, experts: Mapping[str, Path | str]) -> list[Weight]:
+        """Read the experts, and find what they change in the model."""
+        tied = tied_pair(base)
+        shares: dict[TensorName, list[Share]] = {}
+        for number, (label, folder) in enumerate(experts.items()):
+            for placement in placed_with_twins(read_expert(Path(folder), label=label), base, tied):
+                shares.setdefault(placement.tensor, []).append(Share(number=number, placement=placement))
+        weights = [Weight.find(self.model, base, tuple(parts)) for _, parts in sorted(shares.items())]
+        _refuse_one_for_two(weights)
+        return weights
+
+    def _moves(self, number: int) -> bool:
+        """Say whether an expert changes anything at all."""
+        remade = (weight for weight in self._remade if number in weight.numbers)
+        return bool(self._energy[number]) or any(weight.moves(number) for weight in remade)
+
+    def _detach(self) -> None:
+        """Take everything off the model."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks.clear()
 
     def _attach(self, row: int, weight: Weight) -> Weight | None:
         """Put what can lie beside the layer there; give what is left to be worked into the weight."""

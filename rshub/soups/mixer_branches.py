@@ -136,10 +136,13 @@ class Branch:
         hidden = hidden * _across(gate, hidden.ndim, self.spatial)
         if self.spatial:
             return (output + CONVOLUTIONS[type(layer)](hidden, self.wide)).to(output.dtype)
-        if output.dtype == hidden.dtype and output.is_contiguous() and not torch.is_grad_enabled():
-            output.view(-1, self.wide.shape[1]).addmm_(hidden.reshape(-1, self.wide.shape[0]), self.wide)
-            return output
-        return (output + hidden @ self.wide).to(output.dtype)
+        if torch.is_grad_enabled() or not _holds(self.wide, hidden, output):
+            return (output + hidden @ self.wide).to(output.dtype)
+        flat = output.view(-1, self.wide.shape[1])  # added in place: each pass over the output costs
+        sums = flat.to(self.wide.dtype).addmm_(hidden.reshape(-1, self.wide.shape[0]), self.wide)
+        if sums is not flat:
+            flat.copy_(sums)
+        return output
 
 
 @dataclass(kw_only=True)
@@ -209,6 +212,12 @@ def spatial_of(layer: nn.Module) -> int:
 def _stored_transposed(layer: nn.Module) -> bool:
     """Recognise the linear layer of GPT-2, whose weight is stored inputs by outputs."""
     return (type(layer).__module__, type(layer).__name__) == ("transformers.pytorch_utils", "Conv1D")
+
+
+def _holds(wide: Tensor, hidden: Tensor, output: Tensor) -> bool:
+    """Say whether the output can be added to in the dtype of the factors, where it lies."""
+    widest = torch.promote_types(output.dtype, wide.dtype)
+    return hidden.dtype == wide.dtype == widest and output.is_contiguous()
 
 
 def _multiplied(_layer: nn.Module, given: Tensor, narrow: Tensor) -> Tensor:

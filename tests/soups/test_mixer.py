@@ -235,8 +235,12 @@ def test_the_base_stays_what_it_is_bit_for_bit(llama):
         }
         raise ZeroDivisionError
     assert np.abs(logits(mixer.model, batch)[0] - expected[0]).max() > 1e-2  # what was mixed before counts again
-    mixer.close()
-    mixer.close()
+    with mixer.merged({"recall": 1.0}):
+        mixer.mix({})  # ends the merging
+        assert is_the_base()
+    with mixer.merged({"recall": 1.0}):
+        mixer.close()
+        mixer.close()
     assert is_the_base()
     assert not any(module._forward_hooks or module._state_dict_pre_hooks for module in mixer.model.modules())
     with pytest.raises(InvalidInput, match="closed"):
@@ -281,6 +285,46 @@ def test_the_start_that_experts_continue_is_one_more_label(llama, reference):
     for number, share in enumerate((0.0, 0.5, 1.5)):
         expected = reference({"recall": share, "precision": 1 - share}, tokens(3))
         np.testing.assert_allclose(together[number], expected[number], rtol=1e-4, atol=2e-6)
+
+
+def test_a_head_that_is_the_embedding_changes_only_where_the_expert_changes_it(llama, tmp_path):
+    """Factors of the embedding leave the head alone, as in PEFT; a whole tied model had both as one tensor."""
+    import torch
+    from peft import PeftModel
+    from transformers import LlamaForCausalLM
+
+    from rshub.soups.mixer import Mixer
+
+    rng = np.random.default_rng(8)
+    stored = load_file(llama / "base/model.safetensors")
+    name = "model.embed_tokens.weight"
+    words, width = stored[name].shape
+    shutil.copytree(llama / "precision", tmp_path / "words")
+    config = json.loads((tmp_path / "words/adapter_config.json").read_text())
+    config |= {"target_modules": ["embed_tokens"], "r": 2, "lora_alpha": 2}
+    (tmp_path / "words/adapter_config.json").write_text(json.dumps(config))
+    factors = {"A": rng.standard_normal((2, words)) * 0.1, "B": rng.standard_normal((width, 2)) * 0.1}
+    save_file(
+        {f"{PREFIX}model.embed_tokens.lora_embedding_{side}": v.astype(np.float32) for side, v in factors.items()},
+        tmp_path / "words/adapter_model.safetensors",
+    )
+    shutil.copytree(llama / "base", tmp_path / "whole")
+    moved = stored[name] + (rng.standard_normal((words, width)) * 0.02).astype(np.float32)
+    save_file(stored | {name: moved}, tmp_path / "whole/model.safetensors", metadata={"format": "pt"})
+
+    batch = tokens(2)
+    base = LlamaForCausalLM.from_pretrained(llama / "base")
+    with pytest.warns(UserWarning, match="tied layer is part of the adapter"):
+        adapted = logits(PeftModel.from_pretrained(base, tmp_path / "words").eval(), batch)
+    whole = logits(LlamaForCausalLM.from_pretrained(tmp_path / "whole").eval(), batch)
+    with Mixer(llama / "base", {label: tmp_path / label for label in ("words", "whole")}) as mixer:
+        for label, expected in (("words", adapted), ("whole", whole)):
+            np.testing.assert_allclose(logits(mixer.mix({label: 1.0}), batch), expected, rtol=1e-4, atol=1e-6)
+            with mixer.merged({label: 1.0}) as model:
+                np.testing.assert_allclose(logits(model, batch), expected, rtol=1e-4, atol=1e-6)
+        mixer.mix({})
+        assert mixer.model.lm_head.weight is mixer.model.model.embed_tokens.weight
+        assert torch.equal(mixer.model.lm_head.weight, torch.from_numpy(stored[name]))
 
 
 def test_a_composed_checkpoint_holds_the_same_weights(mixer, llama, tmp_path):
