@@ -67,7 +67,7 @@ def publish(
     token: str | None,
     output: Output,
 ) -> None:
-    """Publish an adapter, a fine-tuned model or a part of one as the expert for a reward."""
+    """Publish an adapter or weights as the expert for a reward."""
     said: dict[str, Any] = {
         "reward": reward,
         "spec": spec,
