@@ -10,24 +10,7 @@ from rshub.errors import Incompatible, IntegrityError
 from rshub.soups.ingredients import Touched
 from rshub.soups.plan import ComposePlan
 from rshub.tensors.dtypes import Array
-from rshub.tensors.stored import StoredTensor
 from rshub.tensors.tiles import Scratch, Tile
-
-
-def opened(plan: ComposePlan, touched: Touched) -> StoredTensor | None:
-    """Open theta_0 of a tensor whose change is read against it.
-
-    Raises:
-        Incompatible: When only the base's headers are at hand.
-    """
-    stored = plan.stored(touched)
-    if stored is None and touched.low_rank is None:
-        raise Incompatible(
-            f"{touched.tensor}: the change is a difference to the base, of which only the headers are at hand",
-            where=touched.tensor,
-            remedy="download the base and name its folder with --base",
-        )
-    return stored
 
 
 def change_tiles(plan: ComposePlan, touched: Touched) -> Iterator[tuple[Tile, Array, Array]]:
@@ -39,7 +22,7 @@ def change_tiles(plan: ComposePlan, touched: Touched) -> Iterator[tuple[Tile, Ar
         IntegrityError: When an expert or the base holds NaN or an infinity.
         Incompatible: When the change overflows, or theta_0 is needed and not at hand.
     """
-    stored, work = opened(plan, touched), plan.work(touched)
+    stored, work = plan.stored(touched), plan.work(touched)
     shares, setting = plan.shares(touched, stored, work), plan.setting(touched, stored, work)
     change, scratch = plan.method.mix(shares, setting), Scratch()
     for tile, values in setting.walk([share.part for share in shares], scratch):

@@ -5,7 +5,7 @@ The arithmetic is elsewhere (``plan``, ``build``); this is the way from a prefer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +21,8 @@ from rshub.soups.earlier import EarlierSoup
 from rshub.soups.fetch import fetch_base, fetch_terms, identity_of
 from rshub.soups.lock import FILE_NAME, OutputForm, SoupLock
 from rshub.soups.method import Options
-from rshub.soups.methods import find_method, settle_options
-from rshub.soups.plan import check_options, plan_soup
+from rshub.soups.methods import find_method, refuse_start, settle_options
+from rshub.soups.plan import ComposePlan, Term, check_options, plan_soup
 from rshub.soups.push import check_target, push_soup
 from rshub.soups.resolve import Resolution, obey, resolve
 from rshub.tensors.checkpoint import Checkpoint
@@ -243,9 +243,28 @@ def _build(
         checkpoint = Checkpoint.open(stack.enter_context(fetch_base(lock.base, hub, afresh=afresh)))
     else:
         checkpoint = read_layout(identity_of(lock.base), hub)
+    if lock.init is not None:
+        refuse_start(find_method(form.method))
     terms = fetch_terms(lock, hub, afresh=afresh)
-    plan = plan_soup(
-        base=checkpoint,
+    plan = _plan(checkpoint, terms, form)
+    if plan.needs_weights and checkpoint.folder is None:
+        checkpoint = Checkpoint.open(stack.enter_context(fetch_base(lock.base, hub, afresh=afresh)))
+        plan = _plan(checkpoint, terms, form)
+    return write_soup(
+        plan,
+        staging,
+        base_model=lock.base.repo_id or lock.base.path or "",
+        base_revision=lock.base.revision,
+        earlier=earlier,
+        digests=digests,
+        progress=progress,
+    )
+
+
+def _plan(base: Checkpoint, terms: Sequence[Term], form: OutputForm) -> ComposePlan:
+    """Plan what a form asks for."""
+    return plan_soup(
+        base=base,
         terms=terms,
         method=form.method,
         format=form.format,
@@ -255,15 +274,6 @@ def _build(
         density=form.density,
         seed=form.seed,
         layout=form.layout,
-    )
-    return write_soup(
-        plan,
-        staging,
-        base_model=lock.base.repo_id or lock.base.path or "",
-        base_revision=lock.base.revision,
-        earlier=earlier,
-        digests=digests,
-        progress=progress,
     )
 
 

@@ -71,4 +71,5 @@ DARE = Method(
     laws=("zero", "order", "splitting", "bytes"),
     ranks="full",
     defaults=Options(density=0.5, seed=0),
+    from_base=True,
 )

@@ -110,7 +110,7 @@ def figures(plan: ComposePlan, found: Survey) -> dict[str, Any]:
         "source": plan.method.source,
         "options": {name: value for name, value in vars(plan.options).items() if value is not None},
         "dtype": plan.dtype,
-        "sum_coefficients": tidy(math.fsum(term.coefficient for term in plan.terms if not term.anchor)),
+        "sum_coefficients": tidy(math.fsum(term.coefficient for term in plan.terms if not term.is_start)),
         "norm": tidy(found.norm),
         "relative_to": "base" if found.anchor is None else "init",
         "sampled": found.sampled,
@@ -148,7 +148,7 @@ def _experts(plan: ComposePlan, found: Survey) -> list[dict[str, Any]]:
     places = _places(plan)
     norms = {term: found.norm_of(number) for term, number in places.items()}
     brought = {
-        term: 0.0 if plan.terms[term].anchor else abs(plan.terms[term].coefficient) * norm
+        term: 0.0 if plan.terms[term].is_start else abs(plan.terms[term].coefficient) * norm
         for term, norm in norms.items()
     }
     whole = math.fsum(brought.values())
@@ -160,7 +160,7 @@ def _experts(plan: ComposePlan, found: Survey) -> list[dict[str, Any]]:
                 "label": term.label,
                 "coefficient": term.coefficient,
                 "norm": tidy(norms[number]) if ingredient else None,
-                "share": None if term.anchor else tidy(brought[number] / whole) if ingredient and whole else 0.0,
+                "share": None if term.is_start else tidy(brought[number] / whole) if ingredient and whole else 0.0,
                 "coverage": tidy(found.tensors[places[number]] / len(plan.touched)) if ingredient else None,
                 "modules": len(ingredient.expert.modules) if ingredient else None,
                 "rank": ingredient.expert.rank if ingredient else None,
@@ -171,7 +171,7 @@ def _experts(plan: ComposePlan, found: Survey) -> list[dict[str, Any]]:
 
 def _cosines(plan: ComposePlan, found: Survey) -> list[dict[str, Any]]:
     """Give the cosine of every pair of experts; none where one of them added nothing to its start."""
-    places = {term: place for term, place in _places(plan).items() if not plan.terms[term].anchor}
+    places = {term: place for term, place in _places(plan).items() if not plan.terms[term].is_start}
     pairs = []
     for first in sorted(places):
         for second in sorted(places):

@@ -96,7 +96,11 @@ Ranks = Literal["sum", "largest", "full"]
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """A way to mix; ``defaults`` also say which options it takes, ``refuse`` when it cannot mix."""
+    """A way to mix; ``defaults`` also say which options it takes, ``refuse`` when it cannot mix.
+
+    ``from_base`` says that it takes deltas one by one as what an expert learnt, so that they must not hold, or stand
+    on, an adapter that the experts began with.
+    """
 
     name: str
     source: str
@@ -105,6 +109,7 @@ class Method:
     ranks: Ranks
     defaults: Options = field(default_factory=Options)
     refuse: Refuse | None = None
+    from_base: bool = False
 
     @property
     def exact(self) -> bool:

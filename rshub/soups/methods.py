@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from rshub.deltas.expert_tensors import ExpertTensors
-from rshub.errors import InvalidInput
+from rshub.errors import Incompatible, InvalidInput
 from rshub.formats.fields import nearest
 from rshub.soups.dare import DARE
 from rshub.soups.factor import FACTOR
@@ -84,6 +84,21 @@ def settle_options(method: Method, asked: Options) -> Options:
         density=method.defaults.density if asked.density is None else asked.density,
         seed=method.defaults.seed if asked.seed is None else asked.seed,
     )
+
+
+def refuse_start(method: Method) -> None:
+    """Refuse experts that began with an adapter, for a method that looks at each delta for itself.
+
+    Raises:
+        Incompatible: When the method is one of those.
+    """
+    if method.from_base:
+        raise Incompatible(
+            f"the method {method.name!r} is defined for what each expert learnt from the base, and these began with an "
+            "adapter on it",
+            where=method.name,
+            remedy="use --method delta, which keeps the start whole",
+        )
 
 
 def check_method(method: Method, coefficients: Sequence[float], experts: Sequence[ExpertTensors]) -> None:

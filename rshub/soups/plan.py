@@ -20,7 +20,7 @@ from rshub.formats.header import span_bytes
 from rshub.soups.adapter_form import Form, Kept, adapter_forms, kept_whole
 from rshub.soups.ingredients import Ingredient, Term, Touched, gather, refuse_two_namings, touched_tensors
 from rshub.soups.method import Method, Options, Setting, Share
-from rshub.soups.methods import check_method, find_method, settle_options
+from rshub.soups.methods import check_method, find_method, refuse_start, settle_options
 from rshub.soups.untie import settle_head, untied_warning
 from rshub.tensors.changes import Change
 from rshub.tensors.checkpoint import Checkpoint, Placed
@@ -135,7 +135,14 @@ class ComposePlan:
 
         Raises:
             IntegrityError: When a factor holds NaN or an infinity.
+            Incompatible: When theta_0 is needed and only its header is at hand.
         """
+        if stored is None and touched.low_rank is None:
+            raise Incompatible(
+                f"{touched.tensor}: the change is a difference to the base, of which only the headers are at hand",
+                where=touched.tensor,
+                remedy="download the base and name its folder with --base",
+            )
         return [
             Share(
                 coefficient=self.ingredients[part.ingredient].coefficient,
@@ -261,6 +268,8 @@ def plan_soup(
                 where=term.label,
                 remedy="use a smaller coefficient",
             )
+    if any(term.is_start for term in terms):
+        refuse_start(chosen)
     refuse_quantised(base)
     ingredients, warnings = gather(terms, base)
     if format == "adapter":

@@ -81,4 +81,5 @@ SLERP = Method(
     laws=("one-hot", "self", "order", "splitting", "adapter", "bytes"),
     ranks="sum",
     refuse=_refuse,
+    from_base=True,
 )

@@ -143,4 +143,5 @@ TIES = Method(
     laws=("zero", "order", "splitting", "bytes"),
     ranks="full",
     defaults=Options(density=0.2),
+    from_base=True,
 )
