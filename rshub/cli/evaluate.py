@@ -85,6 +85,9 @@ def evaluate(
             progress=progress,
         )
     value = scores.to_json()
+    for name, said in value["rewards"].items():
+        if "asked" in said:
+            output.talk(f"{name}: {said['asked']} is {said['spec']} now")
     output.show(value, lines=lambda: _table(value))
     if out is not None:
         output.hint("rshub", "front", "--scores", out)

@@ -42,10 +42,14 @@ def scores_of(points: Sequence[Point], rewards: Mapping[str, Reward], **facts: A
         rewards={name: reward.direction for name, reward in rewards.items()},
         points=tuple(points),
         unknown=facts,
-        unknown_of_rewards={
-            name: {"spec": reward.spec, "spec_digest": reward.digest} for name, reward in rewards.items()
-        },
+        unknown_of_rewards={name: _identity(reward) for name, reward in rewards.items()},
     )
+
+
+def _identity(reward: Reward) -> dict[str, Any]:
+    """Say which reward it was; and what was asked for, where a branch or a package was resolved to what it is now."""
+    asked = {} if reward.asked is None else {"asked": reward.asked}
+    return {"spec": reward.spec, "spec_digest": reward.digest, **asked}
 
 
 def kind_of(coefficients: Mapping[str, float]) -> str:

@@ -49,6 +49,10 @@ class PromptSet:
         """Describe the origin for a scores file or a manifest."""
         return {"name": self.name, "split": self.split, "sha256": self.digest}
 
+    def references(self) -> tuple[tuple[str, ...], ...]:
+        """Give the references of every prompt: what a reward fits its statistics on."""
+        return tuple(prompt.references for prompt in self.prompts)
+
     def rows(self) -> list[dict[str, Any]]:
         """Give the prompts as the rows of a training set."""
         return [{"prompt": prompt.text, "references": list(prompt.references)} for prompt in self.prompts]

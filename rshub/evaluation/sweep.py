@@ -78,6 +78,7 @@ def measure(
 ) -> Point:
     """Measure one model on every reward; arguments as in ``sweep``."""
     scores: dict[str, list[NDArray[np.float64]]] = {name: [] for name in rewards}
+    context = {"corpus": tuple(prompt.references for prompt in prompts), "device": model.device}
     for seed in range(seeds):
         completions = generate(
             model,
@@ -92,7 +93,7 @@ def measure(
             for prompt, completion in zip(prompts, completions, strict=True)
         ]
         for name, reward in rewards.items():
-            scores[name].append(reward(samples, {}))
+            scores[name].append(reward(samples, context))
     return Point(
         kind=kind,
         coefficients=dict(coefficients) if coefficients is not None else None,

@@ -2,24 +2,25 @@
 
 Every reward of a recipe is handed over, those that are only watched with weight zero, so that each training log carries
 all of them. A completion that a reward in use leaves unscored is unscored for all: the trainer would otherwise take the
-missing score for a zero.
+missing score for a zero. Prompts and completions may be plain texts or conversations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from rshub.rewards.samples import TextSample
+from rshub.rewards.samples import TextSample, Turn
 from rshub.rewards.spec import Reward
 
 RewardFunction = Callable[..., list[float | None]]
+Message = Mapping[str, Any]
 
 
 def reward_functions(
-    rewards: Mapping[str, Reward], weights: Mapping[str, float]
+    rewards: Mapping[str, Reward], weights: Mapping[str, float], rows: Iterable[Mapping[str, Any]] = ()
 ) -> tuple[list[RewardFunction], list[float]]:
     """Give the callables for a trainer and their weights, in the order of ``rewards``.
 
@@ -27,8 +28,10 @@ def reward_functions(
         rewards: Name to reward; the names are the keys of the training log.
         weights: Name to weight; a reward that is not named is only watched. A reward to be minimised gets the
             opposite sign.
+        rows: The training set; statistics of rewards are fitted on its ``references``.
     """
-    table = _ScoreTable(rewards, used=frozenset(name for name, weight in weights.items() if weight))
+    corpus = tuple(_references(row.get("references")) for row in rows)
+    table = _ScoreTable(rewards, used=frozenset(name for name, weight in weights.items() if weight), corpus=corpus)
     signs = {name: -1.0 if reward.direction == "min" else 1.0 for name, reward in rewards.items()}
     return [table.function(name) for name in rewards], [signs[name] * weights.get(name, 0.0) for name in rewards]
 
@@ -36,9 +39,12 @@ def reward_functions(
 class _ScoreTable:
     """The scores of the latest batch, worked out once and handed out reward by reward."""
 
-    def __init__(self, rewards: Mapping[str, Reward], used: frozenset[str]) -> None:
+    def __init__(
+        self, rewards: Mapping[str, Reward], used: frozenset[str], corpus: tuple[tuple[str, ...], ...]
+    ) -> None:
         self._rewards = rewards
         self._used = used
+        self._context = {"corpus": corpus}
         self._batch: Any = None
         self._scores: dict[str, list[float | None]] = {}
 
@@ -46,7 +52,7 @@ class _ScoreTable:
         """Make the callable for one reward; its ``__name__`` becomes the key in the log."""
 
         def score(
-            prompts: Sequence[Any], completions: Sequence[Any], references: Sequence[Sequence[str]] = (), **_: Any
+            prompts: Sequence[Any], completions: Sequence[Any], references: Sequence[Any] | None = None, **_: Any
         ) -> list[float | None]:
             if self._batch is not completions:
                 self._scores = self._score(prompts, completions, references)
@@ -57,13 +63,15 @@ class _ScoreTable:
         return score
 
     def _score(
-        self, prompts: Sequence[Any], completions: Sequence[Any], references: Sequence[Sequence[str]]
+        self, prompts: Sequence[Any], completions: Sequence[Any], references: Sequence[Any] | None
     ) -> dict[str, list[float | None]]:
         samples = [
-            TextSample(prompt=_text(prompt), completion=_text(completion), references=tuple(wanted))
-            for prompt, completion, wanted in zip(prompts, completions, references or [()] * len(prompts), strict=True)
+            text_sample(prompt, completion, wanted)
+            for prompt, completion, wanted in zip(
+                prompts, completions, references or [None] * len(prompts), strict=True
+            )
         ]
-        scores = {name: reward(samples, {}) for name, reward in self._rewards.items()}
+        scores = {name: reward(samples, self._context) for name, reward in self._rewards.items()}
         scored = np.ones(len(samples), dtype=bool)
         for name in self._used:
             scored &= np.isfinite(scores[name])
@@ -76,6 +84,40 @@ class _ScoreTable:
         }
 
 
-def _text(message: str | Sequence[Mapping[str, str]]) -> str:
+def text_sample(prompt: Any, completion: Any, references: Any = None) -> TextSample:
+    """Make a sample of a row of the trainer: texts, or lists of messages with ``role`` and ``content``."""
+    turns = [*_turns(prompt, "user"), *_turns(completion, "assistant")]
+    conversational = not (isinstance(prompt, str) and isinstance(completion, str))
+    return TextSample(
+        prompt=_text(prompt),
+        completion=_text(completion),
+        references=_references(references),
+        turns=tuple(turns) if conversational else (),
+    )
+
+
+def _turns(messages: str | Sequence[Message], role: str) -> list[Turn]:
+    """Give the turns of a prompt or completion; a plain text is one turn of ``role``."""
+    if isinstance(messages, str):
+        return [Turn(role=role, content=messages)]
+    return [Turn(role=str(message["role"]), content=_content(message)) for message in messages]
+
+
+def _text(messages: str | Sequence[Message]) -> str:
     """Give the text of a prompt or completion, plain or as a conversation."""
-    return message if isinstance(message, str) else "\n".join(str(part["content"]) for part in message)
+    return messages if isinstance(messages, str) else "\n".join(_content(message) for message in messages)
+
+
+def _content(message: Message) -> str:
+    """Give what a message says: a text, the texts among its parts, or nothing where it only calls a tool."""
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return "".join(str(part["text"]) for part in content if part.get("type") == "text")
+
+
+def _references(references: Any) -> tuple[str, ...]:
+    """Give references as a tuple; a data set may hold one text, a list, or nothing."""
+    if references is None:
+        return ()
+    return (references,) if isinstance(references, str) else tuple(str(text) for text in references)

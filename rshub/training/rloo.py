@@ -71,7 +71,7 @@ def train_rloo(
         InvalidInput: If the adapter would have no module to sit on.
         RshubError: If the training diverged.
     """
-    functions, weights = reward_functions(recipe.rewards, recipe.reward_weights)
+    functions, weights = reward_functions(recipe.rewards, recipe.reward_weights, rows)
     resume = _latest(checkpoints)
     _keep_lines(log, _step(resume))
     with (

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -118,16 +118,19 @@ def train(
         HubError: The hub or the network failed.
     """
     wanted = read_recipe(recipe, overrides=overrides)
-    name, spec = objective(wanted)
     if push is not None:
         parse_repo(push)
     folder = Path(output) if output is not None else Path("-".join(wanted.mixture()))
     hub = Hub(endpoint, token)
+    wanted = replace(wanted, rewards={name: reward.pin(hub) for name, reward in wanted.rewards.items()})
+    name, spec = objective(wanted)
     base = identify_base(wanted.base, hub)
     if push is not None:
         _refuse_unpublishable(base, push, name, hub, private=private)
     prompts = read_prompts(wanted.dataset, endpoint=endpoint, token=token)
     _refuse_bare(wanted, prompts)
+    for reward in wanted.rewards.values():
+        reward.make_ready({"corpus": prompts.references()})
     versions = {tool: _version(tool) for tool in TOOLS}
     identity = {"recipe": wanted.to_json(), "base": dict(base.files), "prompts": prompts.digest, "versions": versions}
     method = _method(wanted.method)
@@ -237,7 +240,7 @@ def _refuse_bare(recipe: Recipe, prompts: PromptSet) -> None:
         )
     if any(prompt.references for prompt in prompts.prompts):
         return
-    needy = [name for name in recipe.mixture() if "rouge1" in recipe.rewards[name].spec]
+    needy = [name for name in recipe.mixture() if recipe.rewards[name].needs_references]
     if needy:
         raise InvalidInput(
             f"{prompts.name}: no prompt has references, which {needy[0]} needs",

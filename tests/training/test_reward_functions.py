@@ -5,9 +5,10 @@ from types import MappingProxyType
 
 import pytest
 
-from rshub.rewards import metrics, spec
+from rshub.rewards import metrics
+from rshub.rewards.samples import TextSample, Turn
 from rshub.rewards.spec import reward_from_spec
-from rshub.training.reward_functions import reward_functions
+from rshub.training.reward_functions import reward_functions, text_sample
 
 REWARDS = {"recall": reward_from_spec("metric:rouge1.recall"), "length": reward_from_spec("metric:length")}
 BATCH = {
@@ -47,8 +48,35 @@ def test_prompts_without_references_are_scored_where_that_is_possible():
     assert length(prompts=["p"], completions=["a b"]) == [2.0]
 
 
+def test_conversations_keep_their_turns_and_data_sets_may_hold_one_reference_or_none():
+    prompt = [{"role": "system", "content": "be brief"}, {"role": "user", "content": [{"type": "text", "text": "hi"}]}]
+    answer = [{"role": "assistant", "content": None}, {"role": "assistant", "content": "hello"}]
+    sample = text_sample(prompt, answer, "hello there")
+    assert [(turn.role, turn.content) for turn in sample.turns] == [
+        ("system", "be brief"),
+        ("user", "hi"),
+        ("assistant", ""),
+        ("assistant", "hello"),
+    ]
+    assert (sample.prompt, sample.references) == ("be brief\nhi", ("hello there",))
+    assert text_sample("p", "c") == TextSample(prompt="p", completion="c")
+    assert text_sample(prompt, "hello").turns[-1] == Turn(role="assistant", content="hello")
+
+
+def test_statistics_are_fitted_on_the_whole_set_and_not_on_the_batch():
+    rows = [
+        {"prompt": "p", "references": ["a red cat"]},
+        {"prompt": "p", "references": ["a blue dog"]},
+        {"prompt": "p"},
+    ]
+    (cider,), _ = reward_functions({"cider": reward_from_spec("metric:cider")}, {"cider": 1.0}, rows)
+    rare, common = cider(prompts=["p", "p"], completions=["red", "a"], references=[["a red cat"], ["a red cat"]])
+    assert rare > common == 0  # every prompt has an "a"
+
+
 def test_a_reward_to_be_minimised_gets_the_opposite_sign(monkeypatch):
-    falling = dataclasses.replace(metrics.METRICS["length"], direction="min")
-    monkeypatch.setattr(spec, "METRICS", MappingProxyType({**metrics.METRICS, "length": falling}))
+    falling = dataclasses.replace(metrics.METRICS["metric:length"], direction="min")
+    monkeypatch.setattr(metrics, "METRICS", MappingProxyType({**metrics.METRICS, "metric:length": falling}))
     rewards = {"length": reward_from_spec("metric:length"), "recall": REWARDS["recall"]}
+    assert rewards["length"].digest != REWARDS["length"].digest
     assert reward_functions(rewards, {"length": 2.0, "recall": 1.0})[1] == [-2.0, 1.0]
