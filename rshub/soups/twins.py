@@ -14,6 +14,7 @@ from rshub.deltas.expert_tensors import ExpertTensors
 from rshub.deltas.matching import Placement
 from rshub.deltas.replaced import ReplacedRows
 from rshub.deltas.tying import TiedHead, refuse_other_ties
+from rshub.deltas.unchanged import without_unchanged
 from rshub.errors import Incompatible
 from rshub.tensors.checkpoint import Checkpoint
 
@@ -27,6 +28,7 @@ def placed_with_twins(expert: ExpertTensors, base: Checkpoint, tied: TiedHead | 
     placements = expert.place(base)
     if "peft_type" not in expert.config:  # a whole model keeps all of its ties
         return placements
+    placements = without_unchanged(placements, base)
     for placement in placements:
         refuse_other_ties(placement.tensor, base, label=expert.label)
     if tied is None:
