@@ -141,3 +141,232 @@ def test_nan_is_found_when_asked_for(tiny):
     with pytest.raises(IntegrityError, match=r"lora_B.*NaN"):
         read_adapter(folder).check_finite()
     assert SHAPES[LOW + ".weight"] == (12, 12)
+
+
+PATH = "base_model.model."
+EMBEDDING = "model.embed_tokens"
+
+
+def written(tiny, tensors, **config):
+    """Write an adapter of these tensors alone."""
+    folder = tiny.path("adapter")
+    dump(folder / "adapter_model.safetensors", tensors)
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 4, "lora_alpha": 8} | config))
+    return folder
+
+
+def ones(*shape):
+    return np.ones(shape, np.float32)
+
+
+def placed(tiny, folder, **base):
+    """Place an adapter; give the kind of delta by tensor."""
+    found = read_adapter(folder).place(Checkpoint.open(tiny.base(**base)))
+    return {placement.tensor: type(placement.delta).__name__ for placement in found}
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "in_place"),
+    [
+        (f"{PATH}{LOW}.base_layer.bias", f"{LOW}.bias", True),
+        (f"{PATH}{LOW}.bias", f"{LOW}.bias", True),
+        (f"{PATH}model.norm.modules_to_save.weight", "model.norm.weight", False),
+        (f"{PATH}model.norm.modules_to_save.default.weight", "model.norm.weight", False),
+        (f"{PATH}lm_head.weight", "lm_head.weight", False),
+        (f"{PATH}{EMBEDDING}.weight", f"{EMBEDDING}.weight", True),
+        (f"module.{PATH}model.layers.0._checkpoint_wrapped_module.mlp.weight", "model.layers.0.mlp.weight", False),
+        (f"{PATH}model.layers.1.mlp.weight", "model.layers.1.mlp.weight", True),
+    ],
+)
+def test_a_tensor_that_is_saved_whole_knows_whether_it_was_trained_in_place(tiny, name, path, in_place):
+    adapter = read_adapter(written(tiny, {name: ones(2)}, modules_to_save=["lm_head", "layers.0.mlp"]))
+    ((found,), rank) = adapter.extras, adapter.rank
+    assert (found.path, found.in_place, rank, adapter.plain) == (path, in_place, None, False)
+    assert (found.delta.first_name, dict(adapter.modules)) == (name, {})
+
+
+@pytest.mark.parametrize("head", ["v_head.summary.weight", f"{PATH}v_head.weight", f"module.{PATH}value_head.bias"])
+def test_a_value_head_is_left_out_and_said(tiny, head):
+    folder = with_tensors(tiny.adapter(), {head: np.ones(3, np.int64)})
+    adapter = read_adapter(folder, label="mine")
+    assert adapter.notes == (f"mine: left out {head}: a value head, which only training needs",)
+    assert len(adapter.place(Checkpoint.open(tiny.base()))) == len(MODULES)
+    theirs = tiny.base(shapes=SHAPES | {head.removeprefix("module.").removeprefix(PATH): (3,)})
+    with pytest.raises(Incompatible, match="the base has one") as caught:
+        adapter.place(Checkpoint.open(theirs))
+    assert caught.value.where == head
+
+
+def test_the_original_of_a_saved_module_is_left_out_and_said(tiny):
+    names = [f"{PATH}model.norm.{part}weight" for part in ("", "modules_to_save.", "original_module.")]
+    folder = written(tiny, dict.fromkeys(names[:2], ones(12)) | {names[2]: 2 * ones(12)}, modules_to_save=["norm"])
+    adapter = read_adapter(folder)
+    assert [extra.delta.first_name for extra in adapter.extras] == [names[1]]
+    assert names[2] in adapter.notes[0]
+    with pytest.raises(IntegrityError, match="differs from"):
+        read_adapter(with_tensors(type("", (), {"folder": folder}), {names[1]: 3 * ones(12)}))
+
+
+def pair(module=LOW, out=12, inputs=12):
+    return {f"{PATH}{module}.lora_A.weight": ones(4, inputs), f"{PATH}{module}.lora_B.weight": ones(out, 4)}
+
+
+def words(rank=4):
+    return {
+        f"{PATH}{EMBEDDING}.lora_embedding_A": ones(rank, 23),
+        f"{PATH}{EMBEDDING}.lora_embedding_B": ones(12, rank),
+    }
+
+
+ROWS = f"{PATH}{EMBEDDING}.token_adapter.trainable_tokens_delta"
+BIAS = f"{PATH}{LOW}.lora_B.bias"
+LENGTHS = f"{PATH}{LOW}.lora_magnitude_vector"
+
+
+@pytest.mark.parametrize(
+    ("tensors", "config", "kinds"),
+    [
+        ({ROWS: ones(2, 12)}, {"trainable_token_indices": [4, 22]}, {f"{EMBEDDING}.weight": "ReplacedRows"}),
+        (
+            {ROWS + ".default": ones(1, 12)},
+            {"trainable_token_indices": {"embed_tokens": [0]}},
+            {f"{EMBEDDING}.weight": "ReplacedRows"},
+        ),
+        (pair() | {BIAS: ones(12)}, {"lora_bias": True}, {f"{LOW}.weight": "LowRank", f"{LOW}.bias": "Added"}),
+        (
+            pair() | {BIAS: ones(12), f"{PATH}{LOW}.base_layer.bias": ones(12)},
+            {"lora_bias": True, "bias": "lora_only"},
+            {f"{LOW}.weight": "LowRank", f"{LOW}.bias": "Summed"},
+        ),
+        (pair() | {LENGTHS: ones(12)}, {"use_dora": True}, {f"{LOW}.weight": "Decomposed"}),
+        (
+            words() | {f"{PATH}{EMBEDDING}.base_layer.weight": ones(23, 12)},
+            {},
+            {f"{EMBEDDING}.weight": "Summed"},
+        ),
+    ],
+)
+def test_each_kind_is_placed_as_one_delta_of_one_tensor(tiny, tensors, config, kinds):
+    folder = written(tiny, tensors, **config)
+    assert placed(tiny, folder, shapes=SHAPES | {f"{LOW}.bias": (12,)}) == kinds
+    read_adapter(folder).check_finite()
+
+
+@pytest.mark.parametrize(
+    ("tensors", "config", "says"),
+    [
+        ({ROWS: ones(2, 12)}, {}, "does not say which rows"),
+        ({ROWS: ones(2, 12)}, {"trainable_token_indices": [1, 2, 3]}, "numbers 3 rows"),
+        ({ROWS: ones(2, 12)}, {"trainable_token_indices": {"wte": [1, 2]}}, "does not say which rows"),
+        (pair(), {"trainable_token_indices": [1]}, "no such rows are saved"),
+        (
+            {ROWS: ones(1, 12)},
+            {"trainable_token_indices": {"embed_tokens": [1], "lm_head": [2]}},
+            "for lm_head, and no such rows",
+        ),
+        (
+            {ROWS: ones(1, 12), f"{PATH}lm_head.token_adapter.trainable_tokens_delta": ones(1, 12)},
+            {"trainable_token_indices": [1]},
+            "does not say which rows",
+        ),
+        (pair() | {BIAS: ones(12)}, {}, "is a bias, but .* lora_bias = false"),
+        (pair(), {"lora_bias": True}, "has no bias, but .* lora_bias = true"),
+        (pair() | {BIAS: ones(11)}, {"lora_bias": True}, "does not go with"),
+        ({BIAS: ones(12)}, {"lora_bias": True}, "has no partner"),
+        (pair() | {LENGTHS: ones(12)}, {}, "is of DoRA, but .* use_dora = false"),
+        (pair(), {"use_dora": True}, "has no lengths, but .* use_dora = true"),
+        (pair() | {LENGTHS: ones(11)}, {"use_dora": True}, "does not go with"),
+        (pair() | {LENGTHS: ones(4, 3)}, {"use_dora": True}, "does not go with"),
+        ({LENGTHS: ones(12)}, {"use_dora": True}, "has no partner"),
+        ({}, {}, "holds no tensors"),
+        ({"v_head.weight": ones(1)}, {}, "holds no tensors"),
+    ],
+)
+def test_tensors_that_the_config_does_not_agree_with_are_refused(tiny, tensors, config, says):
+    with pytest.raises(IntegrityError, match=says):
+        read_adapter(written(tiny, tensors, **config))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "config"),
+    [
+        (words() | {ROWS: ones(1, 12)}, {"trainable_token_indices": [1]}),
+        (words() | {f"{PATH}{EMBEDDING}.weight": ones(23, 12)}, {"modules_to_save": ["embed_tokens"]}),
+        ({ROWS: ones(1, 12), f"{PATH}{EMBEDDING}.weight": ones(23, 12)}, {"trainable_token_indices": [1]}),
+        (pair() | {LENGTHS: ones(12), BIAS: ones(12)}, {"use_dora": True, "lora_bias": True}),
+    ],
+)
+def test_changes_of_one_tensor_that_do_not_add_up_are_refused_by_name(tiny, tensors, config):
+    with pytest.raises(Incompatible, match=r"do not add up|bias inside DoRA") as caught:
+        read_adapter(written(tiny, tensors, **config))
+    assert caught.value.where in tensors
+
+
+@pytest.mark.parametrize(
+    ("tensors", "config", "says"),
+    [
+        (pair() | {BIAS: ones(12)}, {"lora_bias": True}, rf"the base has no {LOW}\.bias"),
+        ({f"{PATH}{LOW}.bias": ones(12)}, {"bias": "all"}, rf"there is no {LOW}\.bias"),
+        ({f"{PATH}score.weight": ones(2, 12)}, {"modules_to_save": ["score"]}, r"there is no score\.weight"),
+        ({f"{PATH}lm_head.weight": ones(25, 12)}, {}, r"lm_head\.weight \[25, 12\] does not fit .*\[23, 12\]"),
+        ({ROWS: ones(1, 12)}, {"trainable_token_indices": [23]}, r"rows up to 23 does not fit .*\[23, 12\]"),
+        ({ROWS: ones(1, 11)}, {"trainable_token_indices": [2]}, "does not fit"),
+        ({"anything": ones(2)}, {}, "there is no anything"),
+    ],
+)
+def test_what_the_base_has_no_place_for_is_refused_by_name(tiny, tensors, config, says):
+    adapter = read_adapter(written(tiny, tensors, **config))
+    with pytest.raises(Incompatible, match=says):
+        adapter.place(Checkpoint.open(tiny.base()))
+
+
+def test_an_integer_tensor_of_the_base_is_not_replaced(tiny):
+    folder = written(tiny, {f"{PATH}model.steps": ones(3)})
+    base = tiny.base(extra={"model.steps": np.ones(3, np.int64)})
+    with pytest.raises(Incompatible, match=r"model\.steps of the base is I64"):
+        read_adapter(folder).place(Checkpoint.open(base))
+
+
+def test_a_tensor_saved_in_place_goes_with_all_that_is_tied_to_it(tiny):
+    shapes = {name: shape for name, shape in SHAPES.items() if name != "lm_head.weight"}
+    saved = {f"{PATH}{EMBEDDING}.weight": ones(23, 12)}
+    tied = {"model_type": "llama", "tie_word_embeddings": True}
+    both = {f"{EMBEDDING}.weight": "Replaced", "lm_head.weight": "Replaced"}
+    assert placed(tiny, written(tiny, saved), shapes=shapes, config=tied) == both
+    equal = saved | {f"{PATH}lm_head.weight": ones(23, 12)}
+    assert placed(tiny, written(tiny, equal), shapes=shapes, config=tied) == both
+    copied = written(tiny, saved, modules_to_save=["embed_tokens"])
+    assert placed(tiny, copied, shapes=shapes, config=tied) == {f"{EMBEDDING}.weight": "Replaced"}
+    other = written(tiny, saved | {f"{PATH}lm_head.weight": 2 * ones(23, 12)})
+    with pytest.raises(Incompatible, match="do not add up"):
+        placed(tiny, other, shapes=shapes, config=tied)
+    assert placed(tiny, other) == both  # where nothing is tied
+
+
+def test_the_content_key_knows_whatever_changes_the_result(tiny):
+    tensors = {ROWS: ones(1, 12), f"{PATH}lm_head.weight": ones(23, 12)}
+    keys = {
+        read_adapter(written(tiny, tensors, **config)).content_key
+        for config in (
+            {"trainable_token_indices": [1]},
+            {"trainable_token_indices": [2]},
+            {"trainable_token_indices": [2], "modules_to_save": ["lm_head"]},
+            {"trainable_token_indices": [2], "modules_to_save": ["lm_head"], "fan_in_fan_out": True},
+        )
+    }
+    assert len(keys) == 4
+
+
+@pytest.mark.parametrize(
+    ("tensors", "config"),
+    [
+        ({f"{PATH}lm_head.weight": ones(23, 12) * np.nan}, {}),
+        ({ROWS: ones(1, 12) * np.inf}, {"trainable_token_indices": [1]}),
+        (pair() | {LENGTHS: ones(12) * np.nan}, {"use_dora": True}),
+        (pair() | {BIAS: ones(12) * np.nan}, {"lora_bias": True}),
+    ],
+)
+def test_nan_is_found_in_every_kind(tiny, tensors, config):
+    adapter = read_adapter(written(tiny, tensors, **config), label="mine")
+    with pytest.raises(IntegrityError, match=rf"mine: the tensor {list(tensors)[-1]} holds NaN"):
+        adapter.check_finite()
