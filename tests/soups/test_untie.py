@@ -226,3 +226,15 @@ def test_an_adapter_of_a_tied_base_keeps_both_sides_as_they_were(pot, base, expe
     np.testing.assert_allclose(b @ a, delta, atol=1e-7)
     a, b = (found[f"base_model.model.model.embed_tokens.lora_embedding_{side}"].astype(np.float64) for side in "AB")
     np.testing.assert_allclose((b @ a).T, delta, atol=1e-7)
+
+
+def test_what_lies_unchanged_under_factors_is_not_in_an_adapter(tiny, pot):
+    base = tiny.base()
+    adapter = tiny.adapter(modules=["lm_head"])
+    weights = adapter.folder / "adapter_model.safetensors"
+    own = load(base / "model.safetensors")[HEAD]
+    dump(weights, load(weights) | {"base_model.model.lm_head.base_layer.weight": own})
+    out, _ = pot.cook(base, [(adapter, 0.5)], format="adapter")
+    names = set(load(out / "adapter_model.safetensors"))
+    assert names == {f"base_model.model.lm_head.lora_{side}.weight" for side in "AB"}
+    assert json.loads((out / "adapter_config.json").read_text())["target_modules"] == ["lm_head"]
