@@ -1,13 +1,17 @@
 """The figures of a soup's report against dense float64 algebra."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
 
 from rshub.errors import Incompatible
-from rshub.soups import survey
-from tests.tiny_models import MODULES, SHAPES, load_folder
+from rshub.soups import honesty, survey
+from rshub.soups.plan import Term, plan_soup
+from rshub.tensors.checkpoint import Checkpoint
+from rshub.tensors.stored import StoredTensor
+from tests.tiny_models import CONFIG, MODULES, SHAPES, dump, load_folder
 
 
 def dense(terms):
@@ -139,3 +143,100 @@ def test_the_report_reads_as_lines(tiny, pot):
     assert any("expert-1: -0.4" in line for line in lines)
     _, report = pot.cook(tiny.base(dtype="BF16"), some_terms(tiny), format="adapter", rank=3)
     assert any("energy lost" in line for line in report.lines())
+
+
+def whole_model(tiny, base, changes):
+    """Write a whole model with some other tensors."""
+    folder = tiny.path("full")
+    dump(folder / "model.safetensors", {**load_folder(base), **changes})
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    return folder
+
+
+def mixed_kinds(tiny):
+    """Give a base, terms of two kinds, and each one's delta as one vector over all that changes."""
+    base, rng = tiny.base(), np.random.default_rng(3)
+    theta = load_folder(base)
+    names = [MODULES[0] + ".weight", "model.norm.weight"]
+    changes = {name: theta[name] + 0.2 * rng.standard_normal(SHAPES[name]).astype(np.float32) for name in names}
+    adapter = tiny.adapter(seed=1, modules=MODULES[:3])
+    touched = [*(module + ".weight" for module in MODULES[:3]), "model.norm.weight"]
+    whole = [(changes[name] - theta[name].astype(float)) if name in changes else 0 * theta[name] for name in touched]
+    factors = [
+        adapter.delta(name.removesuffix(".weight")) if "proj" in name else 0.0 * theta[name].astype(float)
+        for name in touched
+    ]
+    parts = [np.concatenate([one.ravel() for one in each]) for each in (whole, factors)]
+    return base, [(whole_model(tiny, base, changes), 0.6), (adapter, -0.5)], parts
+
+
+@pytest.mark.parametrize("elements", [1 << 22, 100])
+def test_parts_of_other_kinds_are_measured_and_a_sample_is_called_one(tiny, pot, monkeypatch, elements):
+    base, terms, parts = mixed_kinds(tiny)
+    monkeypatch.setattr(survey, "WHOLE_ELEMENTS", elements)
+    monkeypatch.setattr(survey, "SAMPLE_ELEMENTS", 400)
+    told = pot.cook(base, terms)[1].figures
+    assert told["sampled"] is (elements == 100)
+    near = {"rel": 0.2} if told["sampled"] else {"rel": 1e-6}
+    norms = [np.linalg.norm(part) for part in parts]
+    for expert, norm in zip(told["experts"], norms, strict=True):
+        assert expert["norm"] == pytest.approx(norm, **near)
+    assert told["norm"] == pytest.approx(np.linalg.norm(0.6 * parts[0] - 0.5 * parts[1]), **near)
+    cosine = parts[0] @ parts[1] / np.prod(norms)
+    assert told["cosines"][0]["cosine"] == pytest.approx(cosine, abs=0.1 if told["sampled"] else 1e-7)
+    assert told["experts"][1]["coverage"] == pytest.approx(3 / told["touched"]["tensors"])
+
+
+def test_the_survey_reads_of_whole_tensors_only_the_sample(tiny, pot, monkeypatch):
+    """The pass that writes reads every expert once; the figures must not read them all again."""
+    base, terms, _ = mixed_kinds(tiny)
+    monkeypatch.setattr(survey, "WHOLE_ELEMENTS", 100)
+    monkeypatch.setattr(survey, "SAMPLE_ELEMENTS", 100)
+    read, plan = [], pot.plan(base, terms)
+    original = StoredTensor.read
+    monkeypatch.setattr(
+        StoredTensor, "read", lambda self, first, into: (read.append(into.size), original(self, first, into))[1]
+    )
+    survey.survey(plan)
+    assert 0 < sum(read) < 2 * 110
+
+
+def test_figures_of_experts_that_continue_an_adapter_are_of_what_they_added(tiny, pot):
+    start, one, two = (tiny.adapter(seed=seed) for seed in (1, 2, 3))
+    coefficients = (0.5, 0.2)
+    terms = [
+        Term(label="one", folder=one.folder, coefficient=0.5),
+        Term(label="two", folder=two.folder, coefficient=0.2),
+        Term(label="init", folder=start.folder, coefficient=0.3, anchor=True),
+    ]
+    plan = plan_soup(base=Checkpoint.open(tiny.base()), terms=terms)
+    told = honesty.figures(plan, survey.survey(plan))
+    (zero, *ends), _ = flat([(start, 0), (one, 0), (two, 0)])
+    added = [end - zero for end in ends]
+    norms = [np.linalg.norm(part) for part in added]
+    assert told["relative_to"] == "init"
+    assert told["sum_coefficients"] == pytest.approx(0.7)
+    assert [expert["norm"] for expert in told["experts"]] == pytest.approx([*norms, np.linalg.norm(zero)], rel=1e-6)
+    sizes = np.array(norms) * coefficients
+    assert [expert["share"] for expert in told["experts"][:2]] == pytest.approx(list(sizes / sizes.sum()), rel=1e-6)
+    assert told["experts"][2]["share"] is None
+    (pair,) = told["cosines"]
+    assert pair["experts"] == ["one", "two"]
+    assert pair["cosine"] == pytest.approx(added[0] @ added[1] / np.prod(norms), abs=1e-7)
+    assert told["norm"] == pytest.approx(np.linalg.norm(0.3 * zero + 0.5 * ends[0] + 0.2 * ends[1]), rel=1e-6)
+
+
+@pytest.mark.parametrize("method", ["slerp", "ties", "dare"])
+def test_methods_that_look_at_each_delta_refuse_experts_that_began_with_an_adapter(tiny, method):
+    terms = [
+        Term(label="one", folder=tiny.adapter(seed=1).folder, coefficient=0.5),
+        Term(label="init", folder=tiny.adapter(seed=2).folder, coefficient=0.5, anchor=True),
+    ]
+    with pytest.raises(Incompatible, match="began with an adapter"):
+        plan_soup(base=Checkpoint.open(tiny.base()), terms=terms, method=method)
+
+
+def test_an_adapter_that_loses_much_by_its_rank_is_warned_about(tiny, pot):
+    _, report = pot.cook(tiny.base(), [(tiny.adapter(rank=8), 1.0)], format="adapter", rank=1)
+    (warning,) = report.figures["warnings"]
+    assert "--rank" in warning
