@@ -58,7 +58,8 @@ def expert_files(names: Collection[str], read: Callable[[str], bytes], *, source
         named = components(read(MODEL_INDEX), source=f"{source}/{MODEL_INDEX}")
         places = [f"{component}/" for component in named if _any(f"{component}/", names, (ENDING, *PICKLES))]
     elif not _any("", names, (ENDING,)):
-        places = sorted({f"{name.partition('/')[0]}/" for name in names if name.endswith(ENDING) and "/" in name})
+        below = [name for name in names if name.count("/") == 1 and not name.startswith(".")]
+        places = sorted({f"{name.partition('/')[0]}/" for name in below if name.endswith(ENDING)})
     else:
         places = [""]
     found = [_of_folder(place, names, read, source) for place in places or [""]]

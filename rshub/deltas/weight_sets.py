@@ -56,14 +56,17 @@ class Saved:
 
 @dataclass(frozen=True, kw_only=True)
 class WeightSet:
-    """Whole tensors of an expert by component and name; the component is empty for what lies at the top."""
+    """Whole tensors of an expert by component and name; the component is empty for what lies at the top.
+
+    ``heads`` are the tensors of value heads, which only training needs.
+    """
 
     folder: Path
     label: str
     files: ExpertFiles
     configs: Mapping[str, Mapping[str, Any]] = field(repr=False)
     saved: Mapping[str, Mapping[TensorName, Saved]] = field(repr=False)
-    notes: tuple[str, ...] = ()
+    heads: tuple[TensorName, ...] = ()
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -74,6 +77,13 @@ class WeightSet:
     def rank(self) -> None:
         """Nothing here is low-rank."""
         return
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out."""
+        if not self.heads:
+            return ()
+        return (f"{self.label}: the value head ({self.heads[0]}) is no part of the model and was left out",)
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -110,6 +120,13 @@ class WeightSet:
             Incompatible: For a tensor that matches nothing, or does not fit what it matches; named.
         """
         refuse_quantised(base)
+        for head in self.heads:
+            if _in_base(head, base) in base.tensors:
+                raise Incompatible(
+                    f"{self.label}: the tensor {head} looks like a value head of training, but the base has one",
+                    where=head,
+                    remedy="use an expert that was trained without a value head, or a base that has none",
+                )
         if not base.components:
             folder = next((component for component in self.saved if component), None)
             if folder is not None:
@@ -247,13 +264,13 @@ def read_weights(folder: Path, files: ExpertFiles, *, label: str) -> WeightSet:
         if PurePosixPath(name).name == CONFIG
     }
     saved: dict[str, dict[TensorName, Saved]] = {}
-    stripped: list[TensorName] = []
+    heads: list[TensorName] = []
     for path in files.weights:
         file = TensorFile.open(folder / path)
         inside = saved.setdefault(_folder_of(path), {})
         for name in file.tensors:
             if plain_name(name).startswith(VALUE_HEADS):
-                stripped.append(name)
+                heads.append(name)
                 continue
             if name in inside:
                 raise IntegrityError(
@@ -271,8 +288,7 @@ def read_weights(folder: Path, files: ExpertFiles, *, label: str) -> WeightSet:
                 where="quantization_config",
                 remedy="publish them again in bfloat16, float16 or float32",
             )
-    notes = (f"{label}: the value head is no part of the model and was left out ({stripped[0]})",) if stripped else ()
-    return WeightSet(folder=folder, label=label, files=files, configs=configs, saved=saved, notes=notes)
+    return WeightSet(folder=folder, label=label, files=files, configs=configs, saved=saved, heads=tuple(heads))
 
 
 def _folder_of(path: str) -> str:

@@ -84,6 +84,8 @@ def test_a_value_head_is_taken_off_and_said(tiny):
     read = read_expert(folder, label="mine")
     assert list(placed(folder, tiny.base())) == ["model.norm.weight"]
     assert "v_head.summary.weight" in read.notes[0]
+    own = tiny.base(extra={"v_head.summary.weight": np.zeros((1, 12), np.float32)})
+    assert "the base has one" in refused(folder, own).message
 
 
 @pytest.mark.parametrize(
