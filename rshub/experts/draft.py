@@ -19,8 +19,9 @@ from rshub.formats.canonical import digest
 from rshub.formats.fields import Fields
 from rshub.formats.names import REWARD_NAME
 from rshub.formats.strict_yaml import load_yaml
+from rshub.hub.client import Hub
 from rshub.preferences.preference import INIT
-from rshub.rewards.spec import reward_from_spec
+from rshub.rewards.spec import KINDS, reward_from_spec
 from rshub.types import Digest, RewardName
 
 
@@ -52,6 +53,7 @@ def gather(
     training: Mapping[str, Any] | None,
     scores: Sequence[Mapping[str, Any]],
     from_file: Path | None,
+    hub: Hub,
 ) -> Draft:
     """Bring together what was said; see ``publish`` for the arguments. There is no config where there is no adapter.
 
@@ -67,6 +69,7 @@ def gather(
             spec or written.get("spec"),
             direction or written.get("direction"),
             written.get("description"),
+            hub,
         ),
         base=_base(base or said.get("base"), adapter_config),
         init_kind=kind,
@@ -79,7 +82,9 @@ def gather(
     )
 
 
-def _reward(name: str | None, spec: str | None, direction: str | None, description: str | None) -> RewardClaim:
+def _reward(
+    name: str | None, spec: str | None, direction: str | None, description: str | None, hub: Hub
+) -> RewardClaim:
     if not name:
         raise InvalidInput(
             "no reward was named", where="--reward", remedy="say which reward it was trained for: --reward NAME"
@@ -90,7 +95,7 @@ def _reward(name: str | None, spec: str | None, direction: str | None, descripti
             where="--reward",
             remedy="use lower-case letters, digits, '.', '_' and '-'; 'init' is reserved",
         )
-    own_direction, spec_digest = look_up_spec(spec)
+    spec, own_direction, spec_digest = look_up_spec(spec, hub)
     chosen = direction or own_direction or "max"
     if chosen not in DIRECTIONS:
         raise InvalidInput(f"{chosen!r} is no direction", where="--direction", remedy="say max or min")
@@ -99,22 +104,33 @@ def _reward(name: str | None, spec: str | None, direction: str | None, descripti
     )
 
 
-def look_up_spec(spec: str | None) -> tuple[str | None, Digest | None]:
-    """Give direction and digest of a spec; a kind that this version cannot score is known by its text alone."""
+def look_up_spec(spec: str | None, hub: Hub | None = None) -> tuple[str | None, str | None, Digest | None]:
+    """Give a spec with its direction and digest; with a hub, what can move in it is pinned to what it means now.
+
+    A kind that this version cannot score is known by its text alone, and so is a model or a package that is not at hand
+    and was named without its commit or version.
+    """
     if spec is None:
-        return None, None
+        return None, None, None
+    by_text = digest({"spec": " ".join(spec.split())})
     try:
         known = reward_from_spec(spec)
+        known = known if known.pinned or hub is None else known.pin(hub)
+    except NotFound:
+        return spec, None, by_text
     except InvalidInput:
         if is_known_kind(spec):
             raise
-        return None, digest({"spec": " ".join(spec.split())})
-    return known.direction, known.digest
+        return spec, None, by_text
+    if not known.pinned:
+        return spec, None, by_text
+    return known.spec if known.asked else spec, known.direction, known.digest
 
 
 def is_known_kind(spec: str) -> bool:
     """Say whether a spec is made of kinds that this version scores, so that what is wrong in it is a mistake."""
-    return set(re.findall(r"([A-Za-z_]+):", spec)) <= {"metric"}
+    bare = re.sub(r'"(?:\\.|[^"\\])*"', "", spec)  # what stands in quotes is a label or a template
+    return set(re.findall(r"([A-Za-z_]+):", bare)) <= set(KINDS)
 
 
 def _base(said: str | None, adapter_config: Mapping[str, Any] | None) -> RepoAddress:

@@ -115,6 +115,7 @@ def publish(
     place = address.repo_id
     source = Path(folder)
     expert = read_expert(source)
+    hub = Hub(endpoint, token)
     draft = gather(
         expert.config if isinstance(expert, Adapter) else None,
         reward=reward,
@@ -127,8 +128,8 @@ def publish(
         training=training if training is not None else _training_beside(source),
         scores=scores,
         from_file=from_file,
+        hub=hub,
     )
-    hub = Hub(endpoint, token)
     identity = identify_base(str(draft.base), hub)
     layout = read_layout(identity, hub)
     expert.place(layout)

@@ -95,7 +95,7 @@ def _spec(manifest: ExpertManifest) -> str:
     reward = manifest.reward
     if reward.spec is None or reward.spec_digest is None:
         return "no spec is claimed"
-    _, known = look_up_spec(reward.spec)
+    _, _, known = look_up_spec(reward.spec)
     if known != reward.spec_digest:
         raise RshubError(f"the digest of {reward.spec} is {known}, {reward.spec_digest} is claimed")
     return f"{reward.spec}: its digest agrees"

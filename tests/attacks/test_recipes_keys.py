@@ -21,7 +21,7 @@ GOOD = {
     "change",
     [
         {"rewards": {"recall": "python:os.system"}},
-        {"rewards": {"recall": "hf:org/model#label=x"}},
+        {"rewards": {"recall": "hf:./model#label=x"}},
         {"rewards": {"recall": "metric:__class__.__init__"}},
         {"rewards": {"recall": "metric:rouge1.recall; import os"}},
         {"rewards": {"recall": "9" * 5000 + "*metric:length"}},
