@@ -1,5 +1,6 @@
 """``ties`` against the definition in float64, and its thresholds against a sorted array."""
 
+import tracemalloc
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,3 +114,20 @@ def test_what_is_not_finite_is_named_without_trimming_too(tiny, pot, bad):
     dump(adapter.folder / "adapter_model.safetensors", tensors)
     with pytest.raises(IntegrityError, match="expert-0"):
         pot.cook(tiny.base(), [(adapter, 0.5), (tiny.adapter(seed=2), 0.5)], method="ties", density=1.0)
+
+
+def test_the_threshold_needs_memory_that_does_not_grow_with_the_tensor():
+    class Made:
+        label = "made"
+
+        def delta(self, tile, stored, scratch):
+            return np.sin(np.arange(tile.low, tile.high, dtype=np.float64)).astype(stored.dtype)
+
+    peaks = []
+    for rows in (1 << 9, 1 << 12):
+        tracemalloc.start()
+        least = least_kept(Made(), setting((rows, 1 << 10), 0.2))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert least == pytest.approx(np.cos(0.1 * np.pi), abs=1e-3)
+    assert peaks[1] < 1.2 * peaks[0] < 16 << 20
