@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -161,6 +161,26 @@ class Scores:
     def to_bytes(self) -> bytes:
         """Write ``scores.json`` with its keys in the order they came in: the first two rewards are a picture's axes."""
         return (json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+    def renamed(self, names: Mapping[str, str]) -> Scores:
+        """Call the experts in all coefficients by other names, where there are any.
+
+        Raises:
+            InvalidInput: Two names in one point become the same.
+        """
+        points = []
+        for number, point in enumerate(self.points):
+            called = [names.get(name, name) for name in point.coefficients or {}]
+            if len(set(called)) < len(called):
+                twice = next(name for name in called if called.count(name) > 1)
+                raise InvalidInput(
+                    f"scores: two coefficients of point {number} are those of {twice}",
+                    where=f"points[{number}].coefficients",
+                    remedy="name each expert once",
+                )
+            values = None if point.coefficients is None else dict(zip(called, point.coefficients.values(), strict=True))
+            points.append(replace(point, coefficients=values))
+        return replace(self, points=tuple(points))
 
     def oriented(self) -> npt.NDArray[np.float64]:
         """Give the means as (points, rewards), larger always better (min rewards change sign); nan: not measured."""

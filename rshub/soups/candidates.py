@@ -5,7 +5,7 @@ Looks things up and attaches reasons; the choice is made elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rshub.errors import NotFound
@@ -32,9 +32,23 @@ def asked_terms(wanted: Preference) -> tuple[PreferenceTerm, ...]:
 
 
 def find_candidates(
-    wanted: Preference, identity: BaseIdentity, hub: Hub, rules: Policy | None
+    wanted: Preference,
+    identity: BaseIdentity,
+    hub: Hub,
+    rules: Policy | None,
+    *,
+    asked: Sequence[PreferenceTerm] | None = None,
+    scored: Collection[str] = (),
 ) -> dict[str, list[Candidate]]:
     """Find the candidates for every reward that the preference names, each with the reasons against it.
+
+    Args:
+        wanted: The preference.
+        identity: The base.
+        hub: Where to look.
+        rules: The policy, if there is one.
+        asked: The terms to find experts for, by default ``asked_terms``.
+        scored: Rewards that need no expert; they are left out where nobody offers them.
 
     Raises:
         InvalidInput: A reward that nobody offers on this base, with its column and the nearest one.
@@ -51,15 +65,19 @@ def find_candidates(
         for tag in summary.tags
         if tag.startswith("reward:")
     }
+    alone = {name for name in named if name in scored and name not in offered}
+    if alone.issuperset(named):
+        return {}
     if not offered:
         raise NotFound(
             f"no expert on {identity} was found at {hub.shown}",
             where=str(identity),
             remedy="check --base and --endpoint, or name adapters in full: owner/name=...",
         )
-    check_names(wanted, offered)
+    check_names(wanted, offered | alone)
     offers: dict[str, list[Candidate]] = {}
-    for reward in [term.name for term in asked_terms(wanted) if term.kind == "reward"]:
+    terms = asked if asked is not None else asked_terms(wanted)
+    for reward in [term.name for term in terms if term.kind == "reward" and term.name not in alone]:
         catalog = find_experts(hub, base=at_base, reward=reward)
         row = [
             Candidate(

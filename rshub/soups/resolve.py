@@ -15,13 +15,13 @@ from rshub import __version__
 from rshub.errors import Incompatible
 from rshub.experts.base_identity import BaseIdentity, identify_base
 from rshub.hub.client import Hub
-from rshub.preferences.mapping import alternatives, coefficients, remark
-from rshub.preferences.payoff import Payoff
+from rshub.preferences.mapping import Mapped, alternatives, map_preference
 from rshub.preferences.policy import LambdaBounds, Policy, check
 from rshub.preferences.preference import Preference
 from rshub.preferences.scores import Scores
 from rshub.soups.candidates import asked_terms, find_candidates, look_up
 from rshub.soups.choose import Candidate, choose
+from rshub.soups.known import what_is_known
 from rshub.soups.lock import LockedExpert, SoupLock
 from rshub.soups.pin import pin_base, pin_expert, pin_init
 from rshub.tensors.writer import write_whole
@@ -43,8 +43,8 @@ class Resolution:
     units: str
     alternatives: Mapping[str, Mapping[str, Any]]
     lock: SoupLock
+    mapped: Mapped
     lock_path: Path | None = None
-    remark: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Give the resolution for a program."""
@@ -68,6 +68,9 @@ class Resolution:
             "mapping": self.mapping,
             "units": self.units,
             "alternatives": {name: dict(row) for name, row in self.alternatives.items()},
+            "remark": self.mapped.remark,
+            "predicted": _predicted(self.mapped),
+            "r2": dict(self.mapped.r2) if self.mapped.r2 is not None else None,
             "lock": str(self.lock_path) if self.lock_path else None,
         }
 
@@ -82,7 +85,7 @@ class Resolution:
             at = candidate.version.tag if candidate.version else (candidate.commit or "")[:8]
             why = "; ".join(f"{reason.message} ({reason.code})" for reason in candidate.reasons)
             shown.append(f"  rejected  {candidate.place} {at}: {why}")
-        shown.append(f"  mapping   {self.remark}")
+        shown.append(f"  mapping   {self.mapped.remark}")
         for name, row in self.alternatives.items():
             would = ", ".join(f"{label}={value:.4g}" for label, value in row.items() if label != "reason")
             shown.append(
@@ -109,9 +112,10 @@ def resolve(
     Args:
         preference: ``helpful=0.7, concise=0.3``, or one of the other forms.
         base: ``owner/name[@revision]`` or a local folder.
-        mapping: How the preference becomes coefficients: ``identity`` or ``payoff``.
+        mapping: How the preference becomes coefficients: ``identity``, ``payoff``, ``mixture`` or ``surrogate``. With
+            the last, a reward needs no expert if it was scored, and experts named with 0 may be mixed too.
         units: What the preference counts: ``normalised`` or ``raw`` reward units.
-        scores: A ``scores.json`` to take the payoff matrix from, instead of what the experts publish.
+        scores: A ``scores.json`` with payoffs and evaluations, instead of what the experts publish.
         policy: A policy file with bounds and denied repos.
         extrapolate: Allow negative numbers and sums other than 1.
         lock: Where to write ``soup.lock.json``.
@@ -131,17 +135,20 @@ def resolve(
     hub = Hub(endpoint, token)
     identity = identify_base(base, hub)
 
-    offers = find_candidates(wanted, identity, hub, rules)
-    named = {term.label: look_up(term, identity, hub, rules) for term in asked_terms(wanted) if term.kind != "reward"}
+    fitted = mapping == "surrogate" and bool(wanted.terms)
+    asked = (*wanted.terms, *wanted.zeros) if fitted else asked_terms(wanted)
+    scored = measured.rewards if fitted and measured else ()
+    offers = find_candidates(wanted, identity, hub, rules, asked=asked, scored=scored)
+    named = {term.label: look_up(term, identity, hub, rules) for term in asked if term.kind != "reward"}
     choice = choose(offers, list(named.values()))
-    asked = asked_terms(wanted)
-    chosen = {term.label: named.get(term.label) or choice.chosen[term.name] for term in asked}
+    served = [term for term in asked if term.label in named or term.name in choice.chosen]
+    chosen = {term.label: named.get(term.label) or choice.chosen[term.name] for term in served}
 
     serves = _serves(chosen)
     mu = {serves.get(name, name): value for name, value in wanted.values.items()}
-    payoff = _payoff(chosen, serves, measured)
-    by_reward = coefficients(mu, mapping=mapping, units=units, payoff=payoff)
-    lambdas = {label: by_reward.get(serves[label], 0.0) for label in chosen}
+    known = what_is_known(chosen, serves, measured)
+    mapped = map_preference(mu, mapping=mapping, units=units, known=known, extrapolate=extrapolate)
+    lambdas = {label: mapped.coefficients.get(serves[label], 0.0) for label in chosen}
     start = pin_init(chosen, hub)
     soup_lock = SoupLock(
         preference=str(wanted),
@@ -175,10 +182,10 @@ def resolve(
         coefficients=lambdas,
         mapping=mapping,
         units=units,
-        alternatives=alternatives(mu, units=units, payoff=payoff, used=mapping),
+        alternatives=alternatives(mu, units=units, known=known, used=mapping, extrapolate=extrapolate),
         lock=soup_lock,
         lock_path=lock,
-        remark=remark(mu, mapping=mapping, units=units),
+        mapped=mapped,
     )
 
 
@@ -226,15 +233,7 @@ def _serves(chosen: Mapping[str, Candidate]) -> dict[str, str]:
     }
 
 
-def _payoff(chosen: Mapping[str, Candidate], serves: Mapping[str, str], measured: Scores | None) -> Payoff | None:
-    """Take the payoff matrix from a scores file, else from what the chosen experts publish of themselves."""
-    if measured is not None:
-        by_place = {candidate.place: serves[label] for label, candidate in chosen.items()}
-        return Payoff.from_scores(measured, serves={**by_place, **serves})
-    manifests = {serves[label]: c.manifest for label, c in chosen.items() if c.manifest and c.manifest.scores}
-    if not manifests:
+def _predicted(mapped: Mapped) -> dict[str, dict[str, float | None]] | None:
+    if mapped.predicted is None:
         return None
-    return Payoff.from_published(
-        {name: [vars(score) for score in manifest.scores] for name, manifest in manifests.items()},
-        directions={manifest.reward.name: manifest.reward.direction for manifest in manifests.values()},
-    )
+    return {name: {"mean": mean, "stderr": stderr} for name, (mean, stderr) in mapped.predicted.items()}

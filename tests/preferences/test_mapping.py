@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 
 from rshub.errors import InvalidInput
-from rshub.preferences.mapping import alternatives, coefficients, remark
+from rshub.preferences.mapping import Known, alternatives, map_preference
 from rshub.preferences.payoff import Payoff
 
 # oriented payoffs of the fixture `three`: rows are experts, columns rewards (the last was to be minimised)
 V = np.array([[10.0, 2.0, -5.0], [4.0, 8.0, -4.0], [1.0, 5.0, 3.0]])
+
+
+def coefficients(mu, *, payoff=None, **options):
+    return dict(map_preference(mu, known=Known(payoff=payoff), **options).coefficients)
 
 
 def by_definition(mu, units):
@@ -43,10 +47,15 @@ def test_payoff_of_two_rewards_in_raw_units_looks_at_these_two_alone(three):
 def test_payoff_of_two_rewards_in_normalised_units_is_the_identity_and_says_so(three):
     mu = {"a": 0.3, "c": 0.7}
     assert coefficients(mu, mapping="payoff", payoff=Payoff.from_scores(three)) == mu
-    assert "identity" in remark(mu, mapping="payoff")
-    assert "identity" not in remark(mu, mapping="payoff", units="raw")
-    assert "identity" not in remark({**mu, "b": 0.1}, mapping="payoff")
-    assert "identity" in remark({"a": 1.0, "b": 0.0, "init": 0.0}, mapping="payoff", units="raw")
+    known = Known(payoff=Payoff.from_scores(three))
+
+    def remark(mu, **options):
+        return map_preference(mu, mapping="payoff", known=known, **options).remark
+
+    assert "identity" in remark(mu)
+    assert "identity" not in remark(mu, units="raw")
+    assert "identity" not in remark({**mu, "b": 0.1})
+    assert "identity" in remark({"a": 1.0, "b": 0.0, "init": 0.0}, units="raw")
 
 
 def test_payoff_finds_the_best_of_quadratic_rewards():
@@ -102,8 +111,8 @@ def test_an_expert_below_the_average_of_the_others_is_refused_by_name(three):
         ({"a": 0.5, "b": 0.5}, {"mapping": "payoff"}, "no payoff matrix"),
         ({"a": 0.5, "z": 0.5}, {"mapping": "payoff", "three": True}, "no a of the expert for z"),
         ({"a": -0.5, "b": 1.5}, {"mapping": "payoff", "three": True}, "a is negative"),
-        ({"a": 1.0}, {"mapping": "mixture"}, "mixture is not there yet"),
-        ({"a": 1.0}, {"mapping": "surrogate"}, "surrogate is not there yet"),
+        ({"a": 1.0}, {"mapping": "mixture"}, "expert for a does not say on which mixture"),
+        ({"a": 0.5, "b": 0.5}, {"mapping": "surrogate"}, "no evaluations are known"),
         ({"a": 1.0}, {"mapping": "identiti"}, "did you mean 'identity'"),
         ({"a": 1.0}, {"units": "raww"}, "did you mean 'raw'"),
     ],
@@ -117,9 +126,18 @@ def test_what_cannot_be_mapped_is_refused(three, mu, options, why):
 
 def test_alternatives_give_numbers_or_the_reason(three):
     mu = {"a": 0.5, "b": 0.3, "c": 0.2}
-    found = alternatives(mu, payoff=Payoff.from_scores(three))
+    known = Known(payoff=Payoff.from_scores(three))
+    found = alternatives(mu, known=known)
     assert list(found) == ["payoff", "mixture", "surrogate"]
     assert found["payoff"]["a"] == pytest.approx(by_definition([0.5, 0.3, 0.2], "normalised")[0])
-    assert "not there yet" in found["mixture"]["reason"]
+    assert "does not say" in found["mixture"]["reason"]
+    assert "no evaluations" in found["surrogate"]["reason"]
     assert "no payoff matrix" in alternatives(mu)["payoff"]["reason"]
     assert alternatives(mu, used="payoff")["identity"] == mu
+
+
+def test_a_reward_without_an_expert_is_for_the_surrogate_alone(three):
+    known = Known(payoff=Payoff.from_scores(three), experts=("a", "b"))
+    for mapping in ("identity", "payoff", "mixture"):
+        with pytest.raises(InvalidInput, match=f"mapping {mapping}: c has no expert here"):
+            map_preference({"a": 0.5, "c": 0.5}, mapping=mapping, known=known)
