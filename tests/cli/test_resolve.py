@@ -76,6 +76,37 @@ def test_what_to_type_next_chooses_as_was_chosen(rshub, lab, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("mapping", "coefficients", "said"),
+    [
+        ("mixture", {"helpful": 0.25, "concise": 0.75}, "lambda = B^-1 mu"),
+        ("surrogate", {"helpful": 0.5, "concise": 0.5}, "leave-one-out R2"),
+    ],
+)
+def test_scores_alone_are_enough_for_every_mapping(rshub, lab, tmp_path, mapping, coefficients, said):
+    def point(share):
+        rewards = {"helpful": 1 - (1 - share) ** 2, "concise": 1 - share**2}
+        mixture = {1.0: {"helpful": 0.8, "concise": 0.2}, 0.0: {"helpful": 0.4, "concise": 0.6}}.get(share)
+        mixed = {"helpful": share, "concise": 1 - share}
+        return {"kind": "soup", "coefficients": mixed, "mixture": mixture, "rewards": rewards}
+
+    scores, lock = tmp_path / "scores.json", tmp_path / "soup.lock.json"
+    rewards = {name: {"direction": "max"} for name in ("helpful", "concise")}
+    points = [point(share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    scores.write_text(json.dumps({"schema": "rshub.scores/1", "rewards": rewards, "points": points}))
+    asked = ("helpful=0.5, concise=0.5", "--mapping", mapping, "--scores", scores)
+    found = resolve(rshub, lab, *asked, "--lock", lock, "--json").json
+    assert found["coefficients"] == pytest.approx(coefficients, abs=0.01)
+    assert set(found["alternatives"]) == {"identity", "payoff", "mixture", "surrogate"} - {mapping}
+    assert all("reason" not in row for row in found["alternatives"].values())
+    text = resolve(rshub, lab, *asked).out
+    assert said in text
+    assert text.count("would give") == 3
+    composed = rshub("compose", lock, "--out", tmp_path / "soup", *lab.as_user, "--json")
+    assert composed.code == 0, composed.err
+    assert composed.json["coefficients"] == found["coefficients"]
+
+
+@pytest.mark.parametrize(
     ("preference", "more", "code"),
     [
         ("helpful=0.7, helpful=0.3", (), 2),

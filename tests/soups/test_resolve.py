@@ -157,6 +157,88 @@ def test_payoffs_that_experts_publish_set_the_coefficients(pair):
     assert by_name.coefficients == pytest.approx({"ada/recall": 1 / 3, "ben/precision": 2 / 3})
 
 
+def bowl(t):
+    """Two rewards with an optimum at each expert, and a metric without an expert that peaks at a quarter."""
+    return {"recall": 1 - t**2, "precision": 1 - (1 - t) ** 2, "meteor": 1 - (t - 0.25) ** 2}
+
+
+def evaluations(tmp_path, names=("recall", "precision"), *, shares=(0.0, 0.2, 0.5, 0.8, 1.0), rewards=bowl, **more):
+    points = [
+        {"kind": "soup", "coefficients": {names[0]: 1 - t, names[1]: t}, "rewards": rewards(t)} | more for t in shares
+    ]
+    directions = {name: {"direction": "max"} for name in rewards(0.0)}
+    path = tmp_path / "scores.json"
+    path.write_text(json.dumps({"schema": "rshub.scores/1", "rewards": directions, "points": points}))
+    return path
+
+
+@pytest.mark.parametrize("names", [("recall", "precision"), ("ada/recall", "ben/precision")])
+def test_stored_evaluations_set_the_coefficients(pair, tmp_path, names):
+    found = ask(pair, "recall=0.3, precision=0.7", mapping="surrogate", scores=evaluations(tmp_path, names))
+    # .3 (1 - t^2) + .7 (1 - (1 - t)^2) is largest at t = .7
+    assert found.coefficients == pytest.approx({"recall": 0.3, "precision": 0.7}, abs=0.01)
+    told = found.to_json()
+    assert told["mapping"] == "surrogate"
+    assert told["predicted"]["recall"]["mean"] == pytest.approx(1 - 0.49, abs=0.02)
+    assert set(told["predicted"]) == set(told["r2"]) == {"recall", "precision"}
+    assert told["alternatives"]["identity"] == {"recall": 0.3, "precision": 0.7}
+    assert "leave-one-out R2" in "\n".join(found.lines())
+
+
+def test_a_scored_reward_without_an_expert_is_served_by_those_that_are_named(pair, tmp_path):
+    scores, lock = evaluations(tmp_path), tmp_path / "soup.lock.json"
+    found = ask(pair, "recall=0, precision=0, meteor=1", mapping="surrogate", scores=scores, lock=lock)
+    assert places(found) == {"precision": "ben/precision", "recall": "ada/recall"}
+    assert found.coefficients == pytest.approx({"recall": 0.75, "precision": 0.25}, abs=0.01)
+    assert "meteor has no expert here" in found.alternatives["identity"]["reason"]
+    assert SoupLock.load(lock) == found.lock
+    mixed = ask(pair, "ada/recall=0.5, ben/precision=0, meteor=0.5", mapping="surrogate", scores=scores)
+    assert set(mixed.coefficients) == {"ada/recall", "ben/precision"}
+    assert sum(mixed.coefficients.values()) == pytest.approx(1.0)
+    assert 0.0 < mixed.coefficients["ben/precision"] < 0.25
+    with pytest.raises(InvalidInput, match="meteor"):
+        ask(pair, "recall=0.5, meteor=0.5", scores=scores)  # the identity needs an expert for it
+    with pytest.raises(InvalidInput, match="no expert is named"):
+        ask(pair, "meteor=1", mapping="surrogate", scores=scores)
+    with pytest.raises(InvalidInput, match="meteo"):
+        ask(pair, "recall=0, precision=0, meteo=1", mapping="surrogate", scores=scores)
+
+
+def test_too_few_evaluations_are_refused_and_a_misfit_falls_back(pair, tmp_path):
+    few = evaluations(tmp_path, shares=(0.0, 0.5, 1.0))
+    with pytest.raises(InvalidInput, match="1 soups of precision, recall with precision measured are too few"):
+        ask(pair, mapping="surrogate", scores=few)
+    shares = tuple(number / 10 for number in range(11))
+    steps = evaluations(tmp_path, shares=shares, rewards=lambda t: {"recall": float(t < 0.45), "precision": t})
+    found = ask(pair, "recall=0.6, precision=0.4", mapping="surrogate", scores=steps)
+    assert found.coefficients == pytest.approx({"recall": 0.6, "precision": 0.4})
+    assert "MISFIT" in found.to_json()["remark"]
+
+
+def test_experts_that_were_trained_on_mixtures_are_mixed_to_the_mixture_that_is_wanted(registry, tmp_path):
+    for repo, reward, mixture in (
+        ("ada/recall", "recall", {"recall": 0.8, "precision": 0.2}),
+        ("ben/precision", "precision", {"recall": 0.4, "precision": 0.6}),
+    ):
+        registry.expert(repo, reward, spec=f"metric:rouge1.{reward}", training={"mixture": mixture})
+    found = ask(registry, "recall=0.5, precision=0.5", mapping="mixture")
+    # .8 x + .4 y = .5 and .2 x + .6 y = .5
+    assert found.coefficients == pytest.approx({"recall": 0.25, "precision": 0.75})
+    with pytest.raises(InvalidInput, match=r"lambda of precision would be -0\.25"):
+        ask(registry, "recall=0.9, precision=0.1", mapping="mixture")
+    beyond = ask(registry, "recall=0.9, precision=0.1", mapping="mixture", extrapolate=True)
+    assert beyond.coefficients == pytest.approx({"recall": 1.25, "precision": -0.25})
+    assert ask(registry, "recall=0.5, precision=0.5").alternatives["mixture"] == pytest.approx(found.coefficients)
+    scores = evaluations(tmp_path, shares=(0.0,), mixture={"recall": 1.0})
+    said = ask(registry, "recall=0.5, precision=0.5", mapping="mixture", scores=scores)  # the file has the last word
+    assert said.coefficients == pytest.approx({"recall": 1 / 6, "precision": 5 / 6})
+
+
+def test_experts_that_do_not_say_what_they_were_trained_on_are_refused_by_name(pair):
+    with pytest.raises(InvalidInput, match="the expert for precision does not say"):
+        ask(pair, mapping="mixture")
+
+
 def test_bounds_and_policies_are_obeyed(pair, tmp_path):
     policy = tmp_path / "policy.json"
     policy.write_text('{"schema": "rshub.policy/1", "bounds": {"recall": {"min": 0.5}}}')
