@@ -55,7 +55,16 @@ def _ends_in_part(path: str, name: str) -> bool:
 
 
 def _paths(base: Checkpoint, meant: Collection[TensorName], tail: str = WEIGHT) -> set[str]:
-    """Give the paths that a parameter that is not meant may have in memory: as on disk, with and without a body."""
-    paths = {name.removesuffix(tail) for name in base.tensors if name not in meant and name.endswith(tail)}
+    """Give the paths that a parameter that is not meant may have in memory: as on disk, with and without a body.
+
+    Of a pipeline only the components count that something is meant of: an adapter is loaded into one of them.
+    """
+    folders = {placed.shard.rpartition("/")[0] for name, placed in base.tensors.items() if name in meant}
+    paths = {
+        placed.name.removesuffix(tail)
+        for name, placed in base.tensors.items()
+        if name not in meant and placed.name.endswith(tail)
+        if not base.components or placed.shard.rpartition("/")[0] in folders
+    }
     shorter = {path.partition(".")[2] for path in paths if path.partition(".")[0] in BODIES}
     return paths | shorter - {""}

@@ -18,7 +18,7 @@ TEXT = {
     "text_model.encoder.layers.0.self_attn.q_proj.weight": (6, 6),
     "text_model.final_layer_norm.weight": (6,),
 }
-VAE = {"encoder.conv_in.weight": (4, 3, 3, 3), "decoder.conv_out.bias": (3,)}
+VAE = {"encoder.linear_1.weight": (4, 4), "encoder.conv_in.weight": (4, 3, 3, 3), "decoder.conv_out.bias": (3,)}
 MODEL_INDEX = {
     "_class_name": "StableDiffusionPipeline",
     "_diffusers_version": "0.30.0",
@@ -147,6 +147,10 @@ def test_an_adapter_names_the_modules_of_its_component(tiny, pot):
     found = load(out / "adapter_model.safetensors")
     a, b = (found[f"base_model.model.{TO_Q}.lora_{side}.weight"].astype(np.float64) for side in "AB")
     np.testing.assert_allclose(b @ a, 0.5 * delta, atol=1e-6)
+    assert json.loads((out / "adapter_config.json").read_text())["target_modules"] == ["to_q"]
+    time, _ = adapter(tiny, module="time_embedding.linear_1", shape=(16, 8))
+    out, _ = pot.cook(base, [(time, 0.5)], format="adapter")
+    assert json.loads((out / "adapter_config.json").read_text())["target_modules"] == ["linear_1"]
     text, _ = adapter(tiny, module="text_model.encoder.layers.0.self_attn.q_proj", shape=(6, 6))
     with pytest.raises(Incompatible, match="more than one component"):
         pot.cook(base, [(lora, 0.5), (text, 0.5)], format="adapter")
@@ -171,6 +175,24 @@ def test_an_expert_may_have_the_folders_of_some_components(tiny):
     whole = read_expert(pipeline(tiny, seed=30))
     assert whole.kind(base) == "full"
     assert not any(each.tensor.endswith("position_ids") for each in whole.place(base))
+
+
+def test_a_head_that_is_an_embedding_stays_so_within_a_component(tiny, pot):
+    base = pipeline(tiny)
+    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "tie_word_embeddings": True}
+    words = {"model.embed_tokens.weight": (11, 6), "model.norm.weight": (6,)}
+    dump(base / "text_encoder/model.safetensors", random(words, 3))
+    (base / "text_encoder/config.json").write_text(json.dumps(config))
+    expert = tiny.path("expert")
+    dump(expert / "x.safetensors", random(words, 4))
+    found = tensors(pot.cook(base, [(expert, 1.0)])[0])
+    assert {name for name in found if name.startswith("text_encoder/")} == {f"text_encoder/{name}" for name in words}
+    np.testing.assert_allclose(
+        found["text_encoder/model.embed_tokens.weight"], random(words, 4)["model.embed_tokens.weight"], atol=1e-6
+    )
+    dump(expert / "x.safetensors", random({**words, "lm_head.weight": (11, 6)}, 4))
+    with pytest.raises(Incompatible, match=r"lm_head\.weight is model\.embed_tokens\.weight in the component"):
+        pot.plan(base, [(expert, 1.0)])
 
 
 def test_what_fits_no_component_or_two_is_refused(tiny, pot):
