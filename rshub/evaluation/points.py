@@ -19,7 +19,7 @@ def score_of(name: str, scores: NDArray[np.float64]) -> RewardScore:
     """Take the mean of scores of shape (seeds, prompts) and its standard error.
 
     Prompts are what was drawn, so the error is that of the mean over prompts of each prompt's mean over seeds; ``n``
-    counts the scores.
+    counts the scores, and ``samples`` keeps each prompt's mean, so that points can be compared prompt by prompt.
 
     Raises:
         InvalidInput: Not one sample could be scored.
@@ -33,7 +33,9 @@ def score_of(name: str, scores: NDArray[np.float64]) -> RewardScore:
     sums = np.where(known, scores, 0.0).sum(axis=0)
     means = sums[counts > 0] / counts[counts > 0]
     stderr = float(means.std(ddof=1)) / math.sqrt(len(means)) if len(means) > 1 else None
-    return RewardScore(mean=float(sums.sum() / counts.sum()), stderr=stderr, n=int(counts.sum()))
+    samples = [float(total) / count if count else None for total, count in zip(sums, counts.tolist(), strict=True)]
+    mean = float(sums.sum() / counts.sum())
+    return RewardScore(mean=mean, stderr=stderr, n=int(counts.sum()), samples=tuple(samples))
 
 
 def scores_of(points: Sequence[Point], rewards: Mapping[str, Reward], **facts: Any) -> Scores:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,6 +38,8 @@ KINDS = ("soup", "expert", "init", "morl", "ensemble")
 LONGEST_NAME = 300
 LARGEST = 1e100
 """No reward and no coefficient is larger than this; it keeps every sum and product of them finite."""
+
+_SAMPLES = re.compile(r'"samples": \[[\s0-9eE+.,nul-]*\]')
 
 Direction = Literal["max", "min"]
 
@@ -159,8 +162,12 @@ class Scores:
         }
 
     def to_bytes(self) -> bytes:
-        """Write ``scores.json`` with its keys in the order they came in: the first two rewards are a picture's axes."""
-        return (json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        """Write ``scores.json`` with its keys in the order they came in: the first two rewards are a picture's axes.
+
+        The values of prompts stand in one line, so that a person can still read the rest.
+        """
+        text = json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+        return (_SAMPLES.sub(lambda found: " ".join(found[0].split()), text) + "\n").encode()
 
     def renamed(self, names: Mapping[str, str]) -> Scores:
         """Call the experts in all coefficients by other names, where there are any.

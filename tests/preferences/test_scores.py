@@ -170,6 +170,14 @@ def test_values_of_prompts_and_training_mixtures_are_read_and_written_back():
     assert point.mixture == {"r": 0.75, "s": 0.25}
     assert point.vertex is None
     assert scores.to_json() == document
+    assert '"samples": [ 1.0, null, 3.0, 2.0 ]\n' in scores.to_bytes().decode()
+    assert Scores.parse(scores.to_bytes()).to_json() == document
+
+
+def test_only_numbers_are_written_in_one_line():
+    document = json.loads(json.dumps(FULL)) | {"samples": ["two  blanks", "]  "], "x": {"samples": [[1, 2], "a\n  b"]}}
+    del document["points"][2]["rewards"]["length"]
+    assert json.loads(parse(document).to_bytes()) == document
 
 
 @pytest.mark.parametrize(
