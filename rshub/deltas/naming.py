@@ -1,7 +1,8 @@
 """Where a parameter of a model in memory lies on disk.
 
 A name is the same on both sides, or differs in one leading part: the name of a body that a checkpoint or a model class
-lacks, or what a library renames when it loads. A name that leads to more than one tensor leads to none.
+lacks, or what a library renames when it loads; or in the parts of a vision transformer's layer, which have two sets of
+names. A name that leads to more than one tensor leads to none.
 """
 
 from __future__ import annotations
@@ -44,6 +45,22 @@ RENAMES = (
 """What may differ. The last ones are what transformers 5 renames: gpt_neox, Llava, Gemma 3 and Qwen2-VL and theirs."""
 
 
+VISION_PARTS = (
+    ("attention.q_proj.", "attention.attention.query."),
+    ("attention.k_proj.", "attention.attention.key."),
+    ("attention.v_proj.", "attention.attention.value."),
+    ("attention.o_proj.", "attention.output.dense."),
+    ("mlp.fc1.", "intermediate.dense."),
+    ("mlp.fc2.", "output.dense."),
+)
+"""Parts of a layer of a vision transformer (ViT, DINOv2) in transformers 5 and on disk."""
+
+VISION_LAYERS = ("layers.", "encoder.layer.")
+
+VISION = Rename(memory="layers.*.attention.", disk="encoder.layer.*.attention.attention.")
+"""What stands for any of these renames: all of them, or none, are those of one model."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Spot:
     """Where a parameter lies: its tensor in the output, where theta_0 is, and what differs in the name."""
@@ -70,7 +87,22 @@ def find_spots(path: str, base: Checkpoint) -> list[Spot]:
     if not found and tied is not None and path in {tied.head, "lm_head.weight", "embed_out.weight"}:
         rename = Rename(memory=path.removesuffix("weight"), disk=tied.head.removesuffix("weight"))
         return [Spot(tensor=tied.head, placed=base.tensors[tied.embedding], rename=_if_any(rename))]
+    if not found:
+        found = {TensorName(name): VISION for name in _vision_names(path) if name in base.tensors}
     return [Spot(tensor=name, placed=base.tensors[name], rename=found[name]) for name in sorted(found)]
+
+
+def _vision_names(path: str) -> set[str]:
+    """Give the other names that a parameter of a vision transformer's layer may have on disk."""
+    names = {path}
+    for here, there in (*VISION_PARTS, VISION_LAYERS):
+        names |= {_with_part(name, here, there) for name in names}
+    return names - {path}
+
+
+def _with_part(name: str, here: str, there: str) -> str:
+    before, found, after = f".{name}".rpartition(f".{here}")
+    return f"{before}.{there}{after}".removeprefix(".") if found else name
 
 
 def renamed(memory: str, disk: str) -> Rename | None:
@@ -98,9 +130,16 @@ def clash(names: Sequence[tuple[str, Rename | None]]) -> tuple[int, int] | None:
             firsts.setdefault(own, number)
     for rename, first in firsts.items():
         for number, (name, own) in enumerate(names):
-            if own != rename and name.startswith(rename.disk) and not _beside(name, own, rename):
+            if own != rename and _covers(rename, name) and not _beside(name, own, rename):
                 return first, number
     return None
+
+
+def _covers(rename: Rename, name: str) -> bool:
+    """Say whether a name on disk is one that was renamed, if its model is the one that this rename is of."""
+    if rename == VISION:
+        return any(f".{there}" in f".{name}" for _, there in VISION_PARTS)
+    return name.startswith(rename.disk)
 
 
 def _beside(name: str, own: Rename | None, body: Rename) -> bool:

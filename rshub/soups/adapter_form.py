@@ -15,7 +15,6 @@ from rshub.deltas.adapters import Adapter
 from rshub.deltas.decomposed import Decomposed
 from rshub.deltas.delta import Delta, Kind, Layout, LowRank
 from rshub.deltas.matching import WEIGHT
-from rshub.deltas.naming import clash
 from rshub.deltas.square import FAMILIES, NAMES
 from rshub.deltas.summed import Summed
 from rshub.deltas.tying import tied_pair
@@ -60,7 +59,6 @@ def adapter_forms(
         Incompatible: For a change that an adapter cannot say, or not without a rank; named, with the way out.
     """
     forms = {one.tensor: _form(one, ingredients, base, method) for one in touched}
-    _refuse_clash(touched, forms, base)
     tied = tied_pair(base)
     for one in touched:
         form = forms[one.tensor]
@@ -172,15 +170,3 @@ def _lies(one: Touched, base: Checkpoint) -> tuple[Kind, Layout]:
     if "embed" in last or last in EMBEDDINGS:
         return "embedding", "transposed"
     return "linear", "transposed" if base.config.get("model_type") in FAMILIES and last in NAMES else "plain"
-
-
-def _refuse_clash(touched: Sequence[Touched], forms: Mapping[TensorName, Form], base: Checkpoint) -> None:
-    """Refuse names that cannot be those of one model: what is not found when an adapter is loaded is silently lost."""
-    clashing = clash((forms[one.tensor].path, str(one.tensor)) for one in touched)
-    if clashing is not None:
-        raise Incompatible(
-            f"{clashing[0][1]} and {clashing[1][1]} of {base.source} are named by the experts as no one model names "
-            f"them ({clashing[0][0]}, {clashing[1][0]})",
-            where=clashing[1][1],
-            remedy="write a checkpoint, or mix experts that were trained on the same model class",
-        )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rshub.deltas.naming import Rename, clash, find_spots, renamed
+from rshub.deltas.naming import VISION, Rename, clash, find_spots, renamed
 from rshub.tensors.checkpoint import Checkpoint
 
 
@@ -38,6 +38,10 @@ def base(tiny, *names, **config):
             "visual.blocks.0.q.bias",
             Rename(memory="model.visual.", disk="visual."),
         ),
+        ("vit.layers.0.attention.q_proj.bias", "vit.encoder.layer.0.attention.attention.query.bias", VISION),
+        ("vit.layers.11.mlp.fc2.weight", "vit.encoder.layer.11.output.dense.weight", VISION),
+        ("layers.1.norm.weight", "encoder.layer.1.norm.weight", VISION),
+        ("encoder.layer.3.attention.o_proj.weight", "encoder.layer.3.attention.output.dense.weight", VISION),
     ],
 )
 def test_a_parameter_is_found_under_its_name_on_disk(tiny, path, disk, rename):
@@ -78,6 +82,14 @@ def test_a_head_that_is_the_embedding_lies_there(tiny, head):
         ),
         ([("model.language_model.a.q", "model.a.q"), ("model.visual.b.q", "visual.b.q")], False),
         ([("model.language_model.a.q", "model.a.q"), ("model.b.q", "model.b.q")], True),
+        (
+            [
+                ("l.0.attention.q_proj.weight", "l.0.attention.attention.query.weight"),
+                ("l.1.attention.attention.key.weight", "l.1.attention.attention.key.weight"),
+            ],
+            True,
+        ),
+        ([("l.0.mlp.fc1.weight", "l.0.intermediate.dense.weight"), ("l.0.norm.weight", "l.0.norm.weight")], False),
     ],
 )
 def test_names_of_two_models_do_not_go_together(tiny, names, clashes):

@@ -204,6 +204,42 @@ def test_other_tied_models_too(pot, tmp_path, kind, settings):
     torch.testing.assert_close(logits(transformers.AutoModelForCausalLM.from_pretrained(out)), want, rtol=0, atol=2e-5)
 
 
+def test_names_of_other_models_are_found_on_disk(pot, tmp_path):
+    """Models with pictures are called one way in memory and another on disk."""
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+    picture = {**size, "image_size": 8, "patch_size": 4}
+    text = {**size, "vocab_size": 40, "num_key_value_heads": 2}
+    tower = {"model_type": "clip_vision_model", **picture}
+    depth = {"depth": 1, "embed_dim": 16, "hidden_size": 16, "num_heads": 2}
+    models = {
+        "vit": transformers.ViTForImageClassification(transformers.ViTConfig(**picture)),
+        "dino": transformers.Dinov2Model(transformers.Dinov2Config(**picture)),
+        "llava": transformers.LlavaForConditionalGeneration(
+            transformers.LlavaConfig(text_config={"model_type": "llama", **text}, vision_config=tower)
+        ),
+        "qwen": transformers.Qwen2VLForConditionalGeneration(
+            transformers.Qwen2VLConfig(text_config=text, vision_config=depth)
+        ),
+        "clip": transformers.CLIPModel(
+            transformers.CLIPConfig(text_config={**size, "vocab_size": 40}, vision_config=picture)
+        ),
+    }
+    for name, made in models.items():
+        base = made.eval()
+        base.save_pretrained(tmp_path / name)
+        settings = {"target_modules": "all-linear", "task_type": None, "lora_bias": False, "bias": "all"}
+        config = peft.LoraConfig(r=2, **settings)
+        wrapped = peft.get_peft_model(copy.deepcopy(base), config)
+        torch.manual_seed(5)
+        with torch.no_grad():
+            for values in wrapped.parameters():
+                if values.requires_grad:
+                    values.add_(0.3 * torch.randn_like(values))
+        wrapped.save_pretrained(tmp_path / f"{name}-expert", save_embedding_layers=False)
+        want = merged_on_disk(base, tmp_path / f"{name}-expert", tmp_path / f"{name}-merged")
+        close(pot.checkpoint(tmp_path / name, [(tmp_path / f"{name}-expert", 1.0)]), want)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
