@@ -160,3 +160,19 @@ def test_verify_of_changed_bytes_fails_and_still_shows_every_check(rshub, lab, t
 
 def test_verify_of_nothing_is_not_found(rshub, lab, tmp_path):
     assert rshub("verify", tmp_path / "nothing", "--json", *lab.as_user).code == 5
+
+
+def test_a_split_soup_lends_its_untouched_files_to_the_next(rshub, lab, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert compose(rshub, lab, first, "--layout", "split").code == 0
+    more = ("--layout", "split", "--reuse", first, "--json")
+    done = compose(rshub, lab, second, *more, preference="lab/helpful=0.4, lab/concise=0.6")
+    assert done.code == 0, done.err
+    shared = done.json["report"]["shared"]["files"]
+    assert shared
+    assert all((first / name).samefile(second / name) for name in shared)
+    assert rshub("verify", second, *lab.as_user).code == 0
+    done = compose(rshub, lab, tmp_path / "third", "--reuse", first)
+    assert done.code == 2
+    assert "--layout split" in done.err
+    assert not (tmp_path / "third").exists()

@@ -15,6 +15,8 @@ from rshub.soups.lock import LockedExpert, OutputForm, Pin, SoupLock
 from rshub.soups.verify import verify
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.file_digest import file_digest
+from tests.soups.test_pipelines import TO_Q, pipeline
+from tests.soups.test_weight_sets import UNET
 from tests.tiny_models import MODULES, SHAPES, load, load_folder
 
 BASE = Pin(path="/base", files={"model.safetensors": "1" * 64})
@@ -291,3 +293,29 @@ def test_old_locks_mean_the_layout_of_the_base(registry, tmp_path):
     assert document["form"].pop("layout") == "base"
     (tmp_path / "old.json").write_text(json.dumps(document))
     assert SoupLock.load(tmp_path / "old.json").form == OutputForm()
+
+
+def test_components_are_split_each_in_its_folder(tiny, pot):
+    base = pipeline(tiny, shards=2)
+    adapter = tiny.adapter(modules=[TO_Q], shapes=UNET)
+    plain, _ = pot.cook(base, [(adapter, 0.5)])
+    split, report = pot.cook(base, [(adapter, 0.5)], layout="split")
+    wanted, found = Checkpoint.open(plain), Checkpoint.open(split)
+    assert set(found.tensors) == set(wanted.tensors)
+    for name, placed in wanted.tensors.items():
+        theirs = load(plain / placed.shard)[placed.name]
+        np.testing.assert_array_equal(load(split / found.tensors[name].shard)[placed.name], theirs)
+    assert [shard for shard in found.shards if "-touched-" in shard] == [
+        "unet/diffusion_pytorch_model-touched-00001-of-00001.safetensors"
+    ]
+    assert set(found.indices) == {
+        "unet/diffusion_pytorch_model.safetensors.index.json",
+        "vae/diffusion_pytorch_model.safetensors.index.json",
+        "text_encoder/model.safetensors.index.json",
+    }
+    for index in found.indices:
+        told = json.loads((split / index).read_text())
+        folder = (split / index).parent
+        sizes = [values.nbytes for path in folder.glob("*.safetensors") for values in load(path).values()]
+        assert told["metadata"]["total_size"] == sum(sizes)
+    assert set(report.files) == {path.relative_to(split).as_posix() for path in split.rglob("*") if path.is_file()}

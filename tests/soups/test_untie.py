@@ -238,3 +238,45 @@ def test_what_lies_unchanged_under_factors_is_not_in_an_adapter(tiny, pot):
     names = set(load(out / "adapter_model.safetensors"))
     assert names == {f"base_model.model.lm_head.lora_{side}.weight" for side in "AB"}
     assert json.loads((out / "adapter_config.json").read_text())["target_modules"] == ["lm_head"]
+
+
+def test_whole_models_keep_a_tied_head_tied_and_an_untied_one_of_theirs_takes_it_apart(tiny, pot, base, expert):
+    folder = base(shards=2)
+    tied = base(seed=7)
+    theta, other = load_folder(folder), load_folder(tied)
+    out, report = pot.cook(folder, [(tied, 0.3)])
+    assert set(load_folder(out)) == set(TIED)
+    assert not untied(report)
+    close(load_folder(out)[WORDS], theta[WORDS] + 0.3 * (other[WORDS].astype(np.float64) - theta[WORDS]))
+    tensors, delta = on_head(3)
+    out, report = pot.cook(folder, [(tied, 0.3), (expert(tensors), 0.5)])
+    moved = theta[WORDS] + 0.3 * (other[WORDS].astype(np.float64) - theta[WORDS])
+    close(load_folder(out)[WORDS], moved)
+    close(load_folder(out)[HEAD], moved + 0.5 * delta)
+    assert untied(report)
+    own = tiny.base(shapes=SHAPES, seed=9)
+    (own / "config.json").unlink()
+    out, report = pot.cook(folder, [(own, 0.5)])
+    saved = load_folder(own)
+    for name in (WORDS, HEAD):
+        close(load_folder(out)[name], theta[WORDS] + 0.5 * (saved[name].astype(np.float64) - theta[WORDS]))
+    assert untied(report)
+
+
+def test_whole_models_with_ties_in_many_places_keep_them_all_and_adapters_there_are_refused(tiny, pot):
+    shapes = {"shared.weight": (23, 12), "encoder.block.0.q.weight": (12, 12), "decoder.block.0.q.weight": (12, 12)}
+    config = {"architectures": ["T5ForConditionalGeneration"], "model_type": "t5"}
+    folder, expert = (tiny.base(shapes=shapes, config=config, seed=seed) for seed in (1, 2))
+    one, other = load_folder(folder), load_folder(expert)
+    out, _ = pot.cook(folder, [(expert, 0.25)])
+    for name, values in load_folder(out).items():
+        close(values, 0.75 * one[name].astype(np.float64) + 0.25 * other[name])
+    assert config_of(out) == config
+    made = tiny.adapter(modules=[])
+    tensors = {"lora_embedding_A": draw((2, 23), 1), "lora_embedding_B": draw((12, 2), 2)}
+    names = {f"base_model.model.shared.{side}": values for side, values in tensors.items()}
+    settings = json.loads((made.folder / "adapter_config.json").read_text()) | {"r": 2}
+    (made.folder / "adapter_config.json").write_text(json.dumps(settings))
+    dump(made.folder / "adapter_model.safetensors", names)
+    with pytest.raises(Incompatible, match=r"shared\.weight.*more than one place"):
+        pot.plan(folder, [(made, 1.0)])
