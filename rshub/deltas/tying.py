@@ -105,8 +105,14 @@ def stored_head(base: Checkpoint) -> TensorName | None:
     return next((TensorName(name) for name in STORED_HEADS if name in base.tensors), None)
 
 
-def refuse_other_ties(name: TensorName, base: Checkpoint, *, label: str) -> None:
+def refuse_other_ties(name: TensorName, base: Checkpoint, *, label: str, words: bool = False) -> None:
     """Refuse a change of an embedding of words that may be tied in a way that is not read here.
+
+    Args:
+        name: The tensor that is changed.
+        base: The base.
+        label: What to call the expert in an error.
+        words: Whether the expert was trained under a head that gives words.
 
     Raises:
         Incompatible: Naming the tensor and what would settle it.
@@ -125,6 +131,9 @@ def refuse_other_ties(name: TensorName, base: Checkpoint, *, label: str) -> None
     elif not architectures and not _has_body_name(base):
         why = "the config does not say whether a head is tied to it"
         remedy = "say so in the base's config.json: architectures, or tie_word_embeddings"
+    elif words:
+        why = "the expert was trained with a head that gives words, and the base has none that could be the embedding"
+        remedy = "use a base with its head, or say tie_word_embeddings false in its config.json"
     else:
         return
     raise Incompatible(f"{label}: {name} cannot be changed soundly: {why}", where=name, remedy=remedy)

@@ -29,8 +29,9 @@ def placed_with_twins(expert: ExpertTensors, base: Checkpoint, tied: TiedHead | 
     if "peft_type" not in expert.config:  # a whole model keeps all of its ties
         return placements
     placements = without_unchanged(placements, base)
+    words = expert.config.get("task_type") == "CAUSAL_LM"
     for placement in placements:
-        refuse_other_ties(placement.tensor, base, label=expert.label)
+        refuse_other_ties(placement.tensor, base, label=expert.label, words=words)
     if tied is None:
         return placements
     rows = next((p for p in placements if p.tensor == tied.embedding and isinstance(p.delta, ReplacedRows)), None)

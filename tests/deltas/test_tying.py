@@ -72,6 +72,15 @@ def test_a_stored_head_and_a_body_alone_are_not_tied(tiny, shapes, config):
         refuse_other_ties(name, base, label="expert")
 
 
+def test_an_expert_that_gives_words_and_a_body_alone_do_not_say_what_is_tied(tiny):
+    name = "embed_tokens.weight"
+    base = opened(tiny, {name: WORDS}, {"architectures": ["LlamaModel"], **TIED})
+    with pytest.raises(Incompatible, match="a head that gives words"):
+        refuse_other_ties(name, base, label="expert", words=True)
+    said = opened(tiny, {name: WORDS}, {"architectures": ["LlamaModel"], "tie_word_embeddings": False})
+    refuse_other_ties(name, said, label="expert", words=True)
+
+
 def test_a_head_that_is_stored_a_second_time_is_no_head_that_is_missing(tiny):
     base = opened(tiny, LLAMA | HEAD, CAUSAL | TIED)
     assert tied_head(base) is None

@@ -7,7 +7,8 @@ import os
 import pytest
 
 from rshub.errors import IntegrityError, NotFound
-from rshub.tensors.file_digest import file_digest
+from rshub.tensors.file_digest import file_digest, remember_digests
+from rshub.types import Digest
 
 LARGE = 16 * 1024 * 1024
 
@@ -79,3 +80,17 @@ def test_only_plain_files_are_hashed(memory, large, path):
     os.mkfifo(large.parent / "pipe")
     with pytest.raises(IntegrityError):
         file_digest(large.parent / path)
+
+
+def test_what_was_hashed_while_writing_is_remembered_until_the_file_changes(memory, large, tmp_path):
+    small = tmp_path / "small"
+    small.write_bytes(b"small")
+    given = Digest("a" * 64)
+    remember_digests({large: given, small: given, tmp_path / "gone": given})
+    assert len(json.loads(memory.read_text())) == 1
+    assert file_digest(large) == given
+    assert file_digest(small) == hashlib.sha256(b"small").hexdigest()
+    with large.open("r+b") as file:
+        file.write(b"x")
+    os.utime(large, ns=(1, 1))
+    assert file_digest(large) == hashlib.sha256(b"x" + bytes(LARGE - 1)).hexdigest()
