@@ -25,6 +25,7 @@ from rshub.errors import Incompatible, IntegrityError, NotFound
 from rshub.formats.canonical import digest, load_json
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.dtypes import FLOATS
+from rshub.tensors.file_digest import file_digest
 from rshub.tensors.plain_file import file_names, read_plain
 from rshub.tensors.tensor_file import TensorFile, refuse_pickles
 from rshub.types import Digest, TensorName
@@ -73,7 +74,7 @@ class Adapter:
         """A name for what the adapter does: equal for equal tensors and scales, whatever the folder is called."""
         scales = {name: [module.scale.hex(), module.rank] for name, module in self.modules.items()}
         key: dict[str, Any] = {
-            "tensors": self.file.sha256(),
+            "tensors": file_digest(self.file.path),
             "scales": scales,
             "fan_in_fan_out": self.settings.fan_in_fan_out,
         }

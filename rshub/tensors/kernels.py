@@ -84,7 +84,8 @@ class TensorRewrite:
         seen = slice(max(tile.low, self.sampled.start) - tile.low, max(0, min(tile.high, self.sampled.stop) - tile.low))
         sampled = seen.start < seen.stop
         before = wanted = None
-        if not isinstance(change, Blend) or change.needs_stored:
+        read = not isinstance(change, Blend) or change.needs_stored
+        if read:
             stored = FLOATS[self.source_dtype]
             raw = into if into.dtype == stored else scratch.take("stored", tile.count, stored)
             self._read(source, tile.low, raw)
@@ -92,7 +93,7 @@ class TensorRewrite:
         if isinstance(change, Linear):
             if sampled:
                 part = replace(tile, low=tile.low + seen.start, high=tile.low + seen.stop)
-                before = self._values(source, part, values.dtype)
+                before = values[seen].copy() if read else self._values(source, part, values.dtype)
                 wanted = change.wanted(part, before, scratch).astype(np.float64)
             change.mix(tile, values, scratch)
         elif change is not None:

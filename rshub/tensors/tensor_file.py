@@ -5,7 +5,6 @@ The file is opened only while it is read, and no pickle is ever touched.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from rshub.errors import IntegrityError
 from rshub.formats.header import LENGTH_BYTES, TensorSpan, header_length, parse_header
 from rshub.tensors.dtypes import FLOATS, Array, decode
 from rshub.tensors.plain_file import open_plain
-from rshub.types import Digest, TensorName
+from rshub.types import TensorName
 
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 CHUNK = 1 << 20
@@ -67,11 +66,6 @@ class TensorFile:
             raise IntegrityError(f"{self.path}: the tensor {name} is cut short", where=name, remedy="fetch it again")
         values = decode(data, span.dtype, span.shape)
         return values if span.dtype in {"F32", "F64"} else values.astype(np.float32)
-
-    def sha256(self) -> Digest:
-        """Take the sha256 of the whole file."""
-        with open_plain(self.path) as file:
-            return Digest(hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def same_stored(path: Path, span: TensorSpan, other_path: Path, other: TensorSpan) -> bool:

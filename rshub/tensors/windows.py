@@ -22,6 +22,11 @@ from rshub.types import Digest
 
 WINDOW_BYTES = 4 << 20
 MAX_WORKERS = 4
+"""Threads that compute: more would need more memory than a soup may take."""
+
+WAITING_WORKERS = 1
+"""Threads beside as many as there are cores: each waits for the disk half of its time."""
+
 POLL_SECONDS = 0.1
 
 
@@ -109,7 +114,7 @@ def write_files(
         plans: What to write.
         folder: An existing folder that has none of these files.
         digests: Whether to take the sha256 of each file on the way.
-        workers: Threads; as many as there are cores, at most four, if absent.
+        workers: Threads; as the machine has cores, within bounds, if absent.
         window: Bytes per window.
         progress: Called now and then, in this thread, with the bytes done and the bytes in all.
 
@@ -126,7 +131,7 @@ def write_files(
         for plan in plans:
             files.append(OutputFile(plan, folder, window, digests=digests))  # noqa: PERF401 - all that opened are closed
         crew = _Crew(files)
-        count = workers or min(MAX_WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+        count = workers or usual_workers()
         threads = [threading.Thread(target=crew.work, name=f"rshub-window-{number}") for number in range(count)]
         with one_thread():
             try:
@@ -145,6 +150,12 @@ def write_files(
     finally:
         for file in files:
             file.close()
+
+
+def usual_workers() -> int:
+    """Say how many threads to use on this machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MAX_WORKERS, cores) + WAITING_WORKERS
 
 
 def _wait(
