@@ -106,6 +106,7 @@ def main() -> None:
     reader.add_argument("--tokens", type=int, default=32)
     reader.add_argument("--rounds", type=int, default=15)
     reader.add_argument("--moves", type=int, default=3, help="moves of each kind of PEFT's")
+    reader.add_argument("--peft", default="cat,linear,svd", help="kinds of moves of PEFT")
     reader.add_argument("--threads", type=int, default=1)
     args = reader.parse_args()
     torch.set_num_threads(args.threads)
@@ -133,7 +134,7 @@ def main() -> None:
         def rows() -> list[dict[str, float]]:
             return [soup() for _ in range(8)]
 
-        for kind in ("cat", "linear", "svd"):
+        for kind in args.peft.split(","):
             blended = load_peft(base, experts, dtype, device)
             for number in range(args.moves if kind != "svd" else 1):
                 moves.setdefault(f"PEFT {kind}", []).append(timed(peft_move(blended, names, kind, number)))
