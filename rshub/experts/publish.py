@@ -1,7 +1,7 @@
 """Publishing an expert: check it, digest it, render its card, make one commit, tag the release.
 
 Everything is checked before anything is sent. Only the files named here go up: the adapter's two files, or the weights
-with their configs and indices, ``expert.json`` and the card. A dry run returns what would be published.
+with the files that go with a model, ``expert.json`` and the card. A dry run returns what would be published.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from rshub.formats.address import parse_repo
 from rshub.formats.canonical import file_bytes, load_json, sha256
 from rshub.hub.client import Hub, RepoInfo
 from rshub.tensors.checkpoint import Checkpoint
+from rshub.tensors.companions import side_files
 from rshub.tensors.file_digest import file_digest
+from rshub.tensors.weight_files import WeightFiles
 
 CARD = "README.md"
 TRAINING = "training.json"
@@ -141,7 +143,12 @@ def publish(
     parts = _content(expert, source, identity)
     manifest = _manifest(draft, identity, _artefact(expert, parts, layout), _init(draft, hub), before=before)
     card = render_expert_card(manifest, repo_id=place, tag=tag, task_type=task_of(expert.config))
-    content: dict[str, bytes | Path] = {CARD: card.encode(), FILE_NAME: manifest.to_bytes(), **parts}
+    content: dict[str, bytes | Path] = {
+        CARD: card.encode(),
+        FILE_NAME: manifest.to_bytes(),
+        **_companions(expert, source),
+        **parts,
+    }
     files = {name: _claim(data) for name, data in content.items()}
     if dry_run:
         return Published(repo=place, commit=None, tag=tag, files=files, manifest=manifest, card=card)
@@ -265,6 +272,14 @@ def _content(expert: ExpertTensors, source: Path, identity: BaseIdentity) -> dic
         return {name: source / name for name in expert.files.names}
     config = {**expert.config, "base_model_name_or_path": identity.repo_id, "revision": identity.revision}
     return {CONFIG: file_bytes(config), WEIGHTS: source / WEIGHTS}
+
+
+def _companions(expert: ExpertTensors, source: Path) -> dict[str, bytes | Path]:
+    """Give the files that make a fine-tuned model one that loads: tokenizer, generation config, terms of use."""
+    if not isinstance(expert, WeightSet):
+        return {}
+    model = WeightFiles(shards=expert.files.weights, components=tuple(filter(None, expert.saved)))
+    return {name: source / name for name in side_files(source, model)}
 
 
 def _artefact(expert: ExpertTensors, parts: Mapping[str, bytes | Path], base: Checkpoint) -> Artefact:

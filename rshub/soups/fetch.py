@@ -17,7 +17,7 @@ from rshub.hub.client import Hub
 from rshub.preferences.preference import INIT, SUM_TOLERANCE
 from rshub.soups.lock import Pin, SoupLock
 from rshub.soups.plan import Term
-from rshub.soups.side_files import is_side_file
+from rshub.tensors.companions import is_side_file
 from rshub.tensors.file_digest import file_digest
 from rshub.tensors.pipeline import model_files
 from rshub.tensors.plain_file import read_plain

@@ -14,8 +14,8 @@ from rshub.formats.canonical import sha256
 from rshub.hub.client import Hub, RepoInfo
 from rshub.soups.choose import Candidate
 from rshub.soups.lock import Pin
-from rshub.soups.side_files import side_files
 from rshub.tensors.checkpoint import Checkpoint
+from rshub.tensors.companions import side_files
 from rshub.tensors.file_digest import file_digest
 from rshub.tensors.plain_file import read_plain
 from rshub.tensors.weight_files import MAX_INDEX_BYTES

@@ -66,7 +66,7 @@ def _of_pipeline(names: Collection[str], read: Callable[[str], bytes], source: s
         inside = [name.removeprefix(start) for name in names if name.startswith(start)]
         if not inside:
             raise IntegrityError(
-                f"{source}: {MODEL_INDEX} names the component {component}, which is not there",
+                f"{source}: {MODEL_INDEX} names the component {component}, but none of its files is there",
                 where=f"{source}/{component}",
                 remedy="fetch the whole pipeline",
             )

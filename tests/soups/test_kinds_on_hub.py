@@ -49,6 +49,7 @@ def test_a_model_a_part_of_one_and_an_adapter_become_one_soup(registry, tmp_path
     assert set(full.manifest.artefact.files) == {*shards, "config.json", "model.safetensors.index.json"}
     assert set(registry.hub().info("ada/whole").files) == {
         *full.manifest.artefact.files, "README.md", "expert.json", ".gitattributes",
+        "tokenizer.json", "generation_config.json", "chat_template.jinja",
     }  # fmt: skip
     claims = [(each.manifest.artefact.kind, each.manifest.artefact.format) for each in (full, partial)]
     assert claims == [("full", "plain"), ("partial", "plain")]
