@@ -141,7 +141,9 @@ def _plain_adapter(folder: Path) -> Check:
     def sound() -> str:
         adapter = read_adapter(folder)
         adapter.check_finite()
-        return f"rank {adapter.rank}, {len(adapter.modules)} modules, every number is finite; no {MANIFEST}"
+        low_rank = [f"rank {adapter.rank}, {len(adapter.modules)} modules"] if adapter.modules else []
+        beside = [f"{len(adapter.extras)} changes beside factors"] if adapter.extras else []
+        return f"{', '.join(low_rank + beside)}, every number is finite; no {MANIFEST}"
 
     return attempt("adapter", sound)
 

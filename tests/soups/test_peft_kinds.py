@@ -301,3 +301,48 @@ def test_no_other_kind_of_adapter_is_read():
     for kind in others:
         with pytest.raises(Incompatible, match=f"peft_type = '{kind}'"):
             lora_settings({"peft_type": kind, "r": 4}, label="x")
+
+
+def test_an_init_that_changes_the_base_is_read_only_when_it_was_converted(pot, tmp_path):
+    base = model("llama")
+    base.save_pretrained(tmp_path / "base")
+    config = peft.LoraConfig(target_modules=["q_proj", "down_proj"], r=3, lora_alpha=5, init_lora_weights="pissa")
+    wrapped = peft.get_peft_model(copy.deepcopy(base), config).eval()
+    wrapped.peft_config["default"].init_lora_weights = True
+    wrapped.save_pretrained(tmp_path / "start", save_embedding_layers=False)
+    wrapped.peft_config["default"].init_lora_weights = "pissa"
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for name, values in wrapped.named_parameters():
+            if "lora_" in name:
+                values.add_(0.2 * torch.randn_like(values))
+    wrapped.save_pretrained(tmp_path / "as-it-is", save_embedding_layers=False)
+    with pytest.raises(Incompatible, match="init_lora_weights = 'pissa'"):
+        pot.plan(tmp_path / "base", [(tmp_path / "as-it-is", 1.0)])
+    want = logits(wrapped)
+    wrapped.save_pretrained(
+        tmp_path / "converted",
+        path_initial_model_for_weight_conversion=str(tmp_path / "start"),
+        save_embedding_layers=False,
+    )
+    out, _ = pot.cook(tmp_path / "base", [(tmp_path / "converted", 1.0)])
+    torch.testing.assert_close(logits(transformers.AutoModelForCausalLM.from_pretrained(out)), want, rtol=0, atol=2e-5)
+
+
+def test_fused_experts_are_refused_and_the_rest_of_their_model_is_read(pot, tmp_path):
+    config = transformers.MixtralConfig(
+        vocab_size=40, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2,
+        intermediate_size=24, num_local_experts=2,
+    )  # fmt: skip
+    base = transformers.MixtralForCausalLM(config).eval()
+    base.save_pretrained(tmp_path / "base")
+    adapted(base, tmp_path / "fused", 1, target_modules=["q_proj"], target_parameters=["experts.down_proj"])
+    with pytest.raises(Incompatible, match="target_parameters"):
+        pot.plan(tmp_path / "base", [(tmp_path / "fused", 1.0)])
+    said = json.loads((tmp_path / "fused" / "adapter_config.json").read_text())
+    (tmp_path / "fused" / "adapter_config.json").write_text(json.dumps(said | {"target_parameters": None}))
+    with pytest.raises(Incompatible, match=r"experts\.(base_layer\.)?lora_"):
+        pot.plan(tmp_path / "base", [(tmp_path / "fused", 1.0)])
+    adapted(base, tmp_path / "plain", 2, target_modules=["q_proj", "v_proj"])
+    got = pot.checkpoint(tmp_path / "base", [(tmp_path / "plain", 1.0)])
+    close(got, merged_on_disk(base, tmp_path / "plain", tmp_path / "merged"))
