@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rshub.deltas.adapters import CONFIG, WEIGHTS, Adapter
-from rshub.deltas.expert_tensors import ExpertTensors, read_expert
-from rshub.deltas.weight_sets import WeightSet
+from rshub.deltas.adapters import WEIGHTS, Adapter
+from rshub.deltas.expert_tensors import read_expert
 from rshub.errors import IntegrityError, InvalidInput, NotFound
+from rshub.experts.artefact import artefact_of, claim, companions, expert_parts, outlived
 from rshub.experts.base_identity import BaseIdentity, identify_base, read_layout
 from rshub.experts.card import render_expert_card, task_of
 from rshub.experts.catalog import read_expert as read_manifest
@@ -22,12 +22,8 @@ from rshub.experts.draft import Draft, gather
 from rshub.experts.manifest import ADAPTER_INITS, FILE_NAME, Artefact, BaseClaim, ExpertManifest, FileClaim, InitClaim
 from rshub.experts.versions import tag_for
 from rshub.formats.address import parse_repo
-from rshub.formats.canonical import file_bytes, load_json, sha256
+from rshub.formats.canonical import load_json
 from rshub.hub.client import Hub, RepoInfo
-from rshub.tensors.checkpoint import Checkpoint
-from rshub.tensors.companions import side_files
-from rshub.tensors.file_digest import file_digest
-from rshub.tensors.weight_files import WeightFiles
 
 CARD = "README.md"
 TRAINING = "training.json"
@@ -140,16 +136,16 @@ def publish(
     target = check_target(place, draft.reward.name, hub, private=private, create_pr=create_pr)
     tag = None if create_pr else tag_for(draft.version, hub.refs(place).tags if target else ())
     before = published_before(target, hub)
-    parts = _content(expert, source, identity)
-    manifest = _manifest(draft, identity, _artefact(expert, parts, layout), _init(draft, hub), before=before)
+    parts = expert_parts(expert, source, identity)
+    manifest = _manifest(draft, identity, artefact_of(expert, parts, layout), _init(draft, hub), before=before)
     card = render_expert_card(manifest, repo_id=place, tag=tag, task_type=task_of(expert.config))
     content: dict[str, bytes | Path] = {
         CARD: card.encode(),
         FILE_NAME: manifest.to_bytes(),
-        **_companions(expert, source),
+        **companions(expert, source),
         **parts,
     }
-    files = {name: _claim(data) for name, data in content.items()}
+    files = {name: claim(data) for name, data in content.items()}
     if dry_run:
         return Published(repo=place, commit=None, tag=tag, files=files, manifest=manifest, card=card)
     if not create_pr:
@@ -160,7 +156,7 @@ def publish(
         message=f"Publish expert for {manifest.reward.name}" + (f", {tag}" if tag else ""),
         parent_commit=target.commit if target else None,
         create_pr=create_pr,
-        delete=_outlived(target, before, content),
+        delete=outlived(target, before, content),
     )
     if tag:
         hub.tag(place, tag, revision=done.commit, message=f"Expert for {manifest.reward.name}")
@@ -264,44 +260,3 @@ def _init(draft: Draft, hub: Hub) -> InitClaim:
         revision=info.commit,
         digest=weights.sha256 if is_adapter and weights else None,
     )
-
-
-def _content(expert: ExpertTensors, source: Path, identity: BaseIdentity) -> dict[str, bytes | Path]:
-    """Give the files of an expert by name; an adapter's config names the base where everybody finds it."""
-    if isinstance(expert, WeightSet):
-        return {name: source / name for name in expert.files.names}
-    config = {**expert.config, "base_model_name_or_path": identity.repo_id, "revision": identity.revision}
-    return {CONFIG: file_bytes(config), WEIGHTS: source / WEIGHTS}
-
-
-def _companions(expert: ExpertTensors, source: Path) -> dict[str, bytes | Path]:
-    """Give the files that make a fine-tuned model one that loads: tokenizer, generation config, terms of use."""
-    if not isinstance(expert, WeightSet):
-        return {}
-    model = WeightFiles(shards=expert.files.weights, components=tuple(filter(None, expert.saved)))
-    return {name: source / name for name in side_files(source, model)}
-
-
-def _artefact(expert: ExpertTensors, parts: Mapping[str, bytes | Path], base: Checkpoint) -> Artefact:
-    """Say what the weights are."""
-    whole = isinstance(expert, WeightSet)
-    return Artefact(
-        kind=expert.kind(base) if isinstance(expert, WeightSet) else "lora",
-        format=expert.format if isinstance(expert, WeightSet) else "peft",
-        files={name: _claim(data) for name, data in parts.items()},
-        rank=None if whole else expert.rank,
-        modules=tuple(sorted(expert.modules)),
-    )
-
-
-def _outlived(target: RepoInfo | None, before: ExpertManifest | None, content: Mapping[str, Any]) -> list[str]:
-    """Name the files of the release before that are no part of this one."""
-    if target is None or before is None:
-        return []
-    return sorted(name for name in before.artefact.files if name in target.files and name not in content)
-
-
-def _claim(content: bytes | Path) -> FileClaim:
-    if isinstance(content, bytes):
-        return FileClaim(sha256=sha256(content), size=len(content))
-    return FileClaim(sha256=file_digest(content, afresh=True), size=content.stat().st_size)
