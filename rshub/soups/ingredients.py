@@ -127,12 +127,7 @@ def gather(terms: Sequence[Term], base: Checkpoint) -> tuple[tuple[Ingredient, .
 
 def refuse_two_namings(ingredients: Sequence[Ingredient]) -> None:
     """Refuse experts that were trained on model classes with other module paths: no adapter fits both."""
-    placed = [
-        (ingredient.expert.label, placement)
-        for ingredient in ingredients
-        for placement in ingredient.placements
-        if isinstance(placement.delta, LowRank)
-    ]
+    placed = [(ingredient.expert.label, placement) for ingredient in ingredients for placement in ingredient.placements]
     components = {each.placed.shard.rpartition("/")[0] for one in ingredients for each in one.placements}
     if len(components) > 1:
         raise Incompatible(

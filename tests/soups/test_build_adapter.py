@@ -198,3 +198,15 @@ def test_a_base_that_is_not_finite_is_refused_where_it_is_saved_whole(tiny, pot)
     adapter = with_extras(tiny.adapter(), extra, modules_to_save=["lm_head"])
     with pytest.raises(IntegrityError, match=HEAD):
         pot.cook(base, [(adapter, 0.5)], format="adapter")
+
+
+def test_names_that_no_one_model_has_are_refused(tiny, pot):
+    """What an adapter names otherwise than the model does is silently lost when it is loaded."""
+    shapes = {"layers.0.q.weight": (6, 6), "layers.1.q.weight": (6, 6)}
+    base = tiny.base(shapes=shapes)
+    inner = {f"model.{name}": shape for name, shape in shapes.items()}
+    adapter = tiny.adapter(shapes=inner, modules=["model.layers.0.q"])
+    expert = full_expert(tiny, base, {"layers.1.q.weight": np.ones((6, 6), np.float32)})
+    with pytest.raises(Incompatible, match="no adapter fits both"):
+        pot.plan(base, [(adapter, 0.5), (expert, 0.5)], format="adapter", rank=4)
+    pot.cook(base, [(adapter, 0.5), (expert, 0.5)])
