@@ -19,7 +19,13 @@ from rshub.cli.output import Output, output_options, table
 )
 @click.argument("soups", metavar="SOUP...", nargs=-1, required=True)
 @click.option(
-    "--reward", "rewards", metavar="[NAME=]SPEC", multiple=True, required=True, help="What to measure; may be repeated."
+    "--reward",
+    "rewards",
+    metavar="[NAME=]SPEC",
+    multiple=True,
+    required=True,
+    help="What to measure: metric:NAME, lexicon:vader, hf:OWNER/MODEL[@REV][#label=...], entrypoint:NAME, or a sum "
+    "such as 0.5*metric:rouge_l - hf:org/toxicity#label=toxic; may be repeated.",
 )
 @click.option("--prompts", metavar="FILE.jsonl|REPO[@REV]:SPLIT", required=True, help="What to measure it on.")
 @click.option("--base", metavar="REPO[@REV]|./DIR", help="The base, for soups given as preferences.")

@@ -30,7 +30,11 @@ MISSING = {"--reward": "reward", "--base": "base", "adapter_config.json: base_mo
 @click.argument("folder", metavar="DIR", type=FILE)
 @click.argument("repo", metavar="REPO")
 @click.option("--reward", metavar="NAME", help="The reward it was trained for.")
-@click.option("--spec", metavar="SPEC", help="How that reward is computed, for instance metric:rouge1.recall.")
+@click.option(
+    "--spec",
+    metavar="SPEC",
+    help="How that reward is computed, for instance metric:rouge1.recall or hf:org/model@rev#label=good.",
+)
 @click.option("--direction", type=click.Choice(["max", "min"]), help="Whether more is better.  [default: max]")
 @click.option("--base", metavar="REPO[@REV]", help="The base it was trained on.  [default: what the adapter says]")
 @click.option(

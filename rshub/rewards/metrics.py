@@ -131,7 +131,7 @@ def metric_term(text: TermText) -> MetricTerm:
     name = SHORT.get(name, name)
     if name not in METRICS:
         known = [other for other in METRICS if other.startswith(f"{text.kind}:")]
-        guess = nearest(name, known)
+        guess = nearest(name, [*SHORT, *known])
         hint = f"; did you mean {guess!r}?" if guess else ""
         text.refuse(f"there is no reward {name!r}{hint}", f"known: {', '.join(known)}")
     if text.revision is not None or text.options:

@@ -74,6 +74,7 @@ class TrainResult:
         for name, share in {**dict.fromkeys(last["rewards"], 0.0), **self.training["mixture"]}.items():
             before, after = (_shown(line["rewards"].get(name)) for line in (first, last))
             shown.append(f"  {name:<12} {before} -> {after}" + ("" if share else "  (watched)"))
+        shown += [f"  {name:<12} is {spec}" for name, spec in self.training["rewards"].items() if "@" in spec]
         if self.published:
             shown.append(f"  published   {self.published.repo} {self.published.tag or ''}".rstrip())
         return shown

@@ -121,7 +121,10 @@ def test_the_mapping_that_was_given_is_left_alone():
         ({"rewards": {}}, "reward"),
         ({"rewards": None}, "rewards: missing"),
         ({"rewards": {"recall": 1}}, "rewards.recall: a reward like metric:length is expected"),
-        ({"rewards": {"recall": "metric:rouge"}}, "rewards.recall: reward 'metric:rouge': there is no reward"),
+        (
+            {"rewards": {"recall": "metric:rouge"}},
+            "rewards.recall: reward 'metric:rouge', column 1: there is no reward",
+        ),
         ({"rewards": {"Re call": "metric:length"}}, "rewards.Re call: a name is lower-case"),
         ({"rewards": {"init": "metric:length"}}, "rewards.init: a name is lower-case"),
         ({"reward_weights": {"precision": 1}}, "reward_weights.precision: no such key"),

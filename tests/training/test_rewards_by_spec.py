@@ -106,6 +106,7 @@ def test_the_trainer_logs_every_reward_and_mixes_those_in_use(trained, kitchen):
     samples, corpus = SEEN[0]
     assert len(corpus) == 32
     assert all(isinstance(sample, TextSample) and sample.references in corpus for sample in samples)
+    assert any(line.endswith(f"is {pinned(kitchen)}") for line in trained.lines())
     assert trained.training["rewards"]["taste"] == pinned(kitchen)
     assert trained.training["rewards"]["vowels"] == "entrypoint:taste-words/vowels@0.3"
 
@@ -178,3 +179,62 @@ def test_a_reward_that_answers_nonsense_ends_a_training_with_its_name(kitchen, r
     wanted = recipe | {"base": "lab/base", "rewards": {"broken": "entrypoint:broken"}, "reward_weights": {"broken": 1}}
     with pytest.raises(RshubError, match=r"entrypoint:taste-words/broken@0\.3: it gave 1 scores for \d+ samples"):
         train(wanted, output=tmp_path / "expert", endpoint=kitchen.endpoint, token=kitchen._token)
+
+
+def test_a_reward_model_scores_as_trls_reward_trainer_read_it(kitchen, tmp_path):
+    """The trainer's own token ids, through the model that it saved, are what the reward must give."""
+    import torch
+    from datasets import Dataset
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from trl import RewardConfig, RewardTrainer
+
+    from rshub.training.quiet import kept_random_state, quiet
+    from rshub.training.reward_functions import text_sample
+    from tests.rewards.conftest import llama
+
+    llama(tmp_path / "start")
+    plain = {"prompt": "be kind", "chosen": " the dog is good", "rejected": " bad bad cat"}
+    talk = {
+        "prompt": [{"role": "user", "content": "be kind now"}],
+        "chosen": [{"role": "assistant", "content": "the cat is good"}],
+        "rejected": [{"role": "assistant", "content": "bad"}],
+    }
+    for name, row in (("plain", plain), ("talk", talk)):
+        with quiet(), kept_random_state():
+            trainer = RewardTrainer(
+                model=AutoModelForSequenceClassification.from_pretrained(tmp_path / "start", dtype=torch.float32),
+                args=RewardConfig(
+                    output_dir=str(tmp_path / "scratch"),
+                    max_steps=2,
+                    learning_rate=0.05,
+                    per_device_train_batch_size=1,
+                    use_cpu=True,
+                    bf16=False,
+                    gradient_checkpointing=False,
+                    save_strategy="no",
+                    report_to="none",
+                    disable_tqdm=True,
+                ),
+                train_dataset=Dataset.from_list([row]),
+                processing_class=AutoTokenizer.from_pretrained(tmp_path / "start"),
+            )
+            trainer._send_telemetry = lambda: None
+            read = trainer.train_dataset[0]
+            trainer.train()
+            trainer.save_model(tmp_path / name)
+        with torch.no_grad():
+            wanted = [
+                trainer.model(input_ids=torch.tensor([read[side]])).logits.item()
+                for side in ("chosen_ids", "rejected_ids")
+            ]
+        kitchen.create_repo(f"lab/{name}")
+        files = {
+            path.name: path
+            for path in (tmp_path / name).iterdir()
+            if path.name not in {"training_args.bin", "README.md"}
+        }
+        kitchen.commit(f"lab/{name}", files, message="A reward model")
+        samples = [text_sample(row["prompt"], row[side]) for side in ("chosen", "rejected")]
+        scores = reward_from_spec(f"hf:lab/{name}").pin(kitchen)(samples)
+        assert scores == pytest.approx(wanted, abs=1e-5)
+        assert abs(wanted[0] - wanted[1]) > 1e-3
