@@ -84,6 +84,29 @@ def test_layers_that_do_more_than_the_product_are_mixed_in_their_weights(lab):
                 mixer.mix_rows([{"one": 1.0}, {"one": 0.5}])
 
 
+def test_layers_that_others_reach_into_are_not_passed_by(tiny):
+    """Torch's own encoder layer has a fast path without its layers' forward, and attention reads a layer's weight."""
+    import torch
+    from torch import nn
+
+    from rshub.soups.mixer import Mixer
+
+    shapes = {"self_attn.out_proj.weight": (6, 6), "linear1.weight": (9, 6), "linear2.weight": (6, 9)}
+    layer = nn.TransformerEncoderLayer(6, 2, 9, batch_first=True).eval()
+    stored = {name: value.numpy().copy() for name, value in layer.state_dict().items()}
+    base = tiny.base(shapes=shapes, config={}, extra=stored)
+    adapter = tiny.adapter(modules=[name.removesuffix(".weight") for name in shapes], shapes=shapes, size=0.5)
+    given = torch.from_numpy(np.random.default_rng(1).standard_normal((3, 4, 6)).astype(np.float32))
+    dense = nn.TransformerEncoderLayer(6, 2, 9, batch_first=True).double().eval()
+    filled(dense, tiny.dense(base, [(adapter, 0.7)]))
+    with torch.no_grad():
+        expected = dense(given.double()).numpy()
+    with Mixer(base, {"one": adapter.folder}, model=layer) as mixer:
+        np.testing.assert_allclose(said(mixer.mix({"one": 0.7}), given), expected, **CLOSE)
+        with pytest.raises(Incompatible, match=r"self_attn\.out_proj\.weight"):
+            mixer.mix_rows([{"one": 0.7}, {}, {}])
+
+
 def test_rows_are_refused_where_tokens_are_routed(tiny, lab):
     from torch import nn
 
