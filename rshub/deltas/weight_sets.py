@@ -337,8 +337,8 @@ def _check_carried(saved: Saved, spot: Spot, base: Checkpoint, label: str) -> No
 def _refuse_unmatched(name: TensorName, found: list[TensorName], base: Checkpoint, label: str) -> NoReturn:
     if found:
         why = f"matches more than one thing or breaks the naming of the others: {', '.join(found)}"
-    elif ".lora_" in name or ".base_layer." in name:
-        why = "belongs to an adapter that was not merged"
+    elif name.startswith("lora_") or any(part in name for part in (".lora_", ".lora.", ".base_layer.")):
+        why = "belongs to an adapter, which is read as PEFT saves it: adapter_config.json and adapter_model.safetensors"
     elif name.endswith(".weight") and not any(part in name for part in (".layers.", ".h.", ".block")):
         why = "is not in the base: a head or a layer that the base does not have cannot be mixed into it"
     else:

@@ -66,12 +66,13 @@ def check_expert(folder: Path, manifest: ExpertManifest, hub: Hub) -> list[Check
     """Check an expert that lies in a folder, against its manifest and its base."""
     checks = [Check(name=FILE_NAME, ok=True, detail=f"an expert for {manifest.reward.name}")]
     needed = needed_files(files_in(folder), lambda name: read_plain(folder / name))
+    names = needed | set(manifest.artefact.files)
     unclaimed = sorted(needed - set(manifest.artefact.files))
     if unclaimed:
         checks.append(Check(name="claims", ok=False, detail=f"the manifest says nothing of {', '.join(unclaimed)}"))
     checks += check_files(folder, {name: claim.sha256 for name, claim in manifest.artefact.files.items()})
     checks.append(attempt("spec", lambda: _spec(manifest)))
-    checks.append(attempt("weights", lambda: _weights(_expert(folder, manifest), manifest)))
+    checks.append(attempt("weights", lambda: _weights(read_expert(folder, names=names), manifest)))
     claim = manifest.base
     if claim.repo_id is None:
         return [*checks, Check(name="base", ok=None, detail="the base is unknown")]
@@ -80,7 +81,7 @@ def check_expert(folder: Path, manifest: ExpertManifest, hub: Hub) -> list[Check
     except NotFound as fault:
         return [*checks, Check(name="base", ok=None, detail=f"the base cannot be looked at: {fault.message}")]
     checks.append(attempt("base", lambda: _base(manifest, base)))
-    checks.append(attempt("fit", lambda: _fit(_expert(folder, manifest), manifest, base, hub)))
+    checks.append(attempt("fit", lambda: _fit(read_expert(folder, names=names), manifest, base, hub)))
     return checks
 
 
@@ -106,10 +107,6 @@ def needed_files(names: Collection[str], read: Callable[[str], bytes]) -> set[st
     with suppress(IntegrityError, NotFound):
         return set(expert_files(names, read, source="the expert").names)
     return set()
-
-
-def _expert(folder: Path, manifest: ExpertManifest) -> ExpertTensors:
-    return read_expert(folder, names=manifest.artefact.files)
 
 
 def _weights(expert: ExpertTensors, manifest: ExpertManifest) -> str:

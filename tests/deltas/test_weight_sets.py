@@ -93,7 +93,9 @@ def test_a_value_head_is_taken_off_and_said(tiny):
     [
         ({"model.layers.7.mlp.up.weight": np.ones((2, 2), np.float32)}, ["model.layers.7.mlp.up.weight", "not in the"]),
         ({"score.weight": np.ones((2, 12), np.float32)}, ["score.weight", "head"]),
-        ({"model.norm.lora_A.weight": np.ones((2, 12), np.float32)}, ["lora_A", "not merged"]),
+        ({"model.norm.lora_A.weight": np.ones((2, 12), np.float32)}, ["lora_A", "as PEFT saves it"]),
+        ({"unet.mid.to_q.lora.down.weight": np.ones((2, 12), np.float32)}, ["lora.down", "as PEFT saves it"]),
+        ({"lora_unet_mid_to_q.alpha": np.ones((), np.float32)}, ["lora_unet", "as PEFT saves it"]),
         ({"model.norm.weight": np.ones(13, np.float32)}, ["model.norm.weight", "[13]", "[12]"]),
         ({"model.embed_tokens.weight": np.ones((25, 12), np.float32)}, ["25 rows", "23", "vocabulary was resized"]),
         ({"model.norm.weight": np.ones(12, np.int8)}, ["model.norm.weight", "I8", "quantised"]),
