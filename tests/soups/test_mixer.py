@@ -8,8 +8,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from rshub.errors import Incompatible, InvalidInput, NotFound
+from tests.soups.mixer_llama import PREFIX, dense, logits, tokens, weights
 
-PREFIX = "base_model.model."
 SOUPS = (
     {"recall": 1.0},
     {"recall": 0.3, "precision": 0.7},
@@ -21,63 +21,12 @@ SOUPS = (
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # PEFT's own call
 
 
-@pytest.fixture(scope="module")
-def llama(tmp_path_factory):
-    """A random tiny Llama with a tokenizer, and two PEFT adapters with random factors and different ranks."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    from rshub.demo.tiny_base import tokenizer
-
-    folder = tmp_path_factory.mktemp("llama")
-    words = tokenizer()
-    config = LlamaConfig(
-        vocab_size=len(words),
-        hidden_size=16,
-        intermediate_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=64,
-        tie_word_embeddings=True,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        LlamaForCausalLM(config).save_pretrained(folder / "base")
-        words.save_pretrained(folder / "base")
-        for number, (name, rank, targets) in enumerate(
-            (("recall", 3, "all-linear"), ("precision", 2, ["q_proj", "down_proj"])), start=1
-        ):
-            torch.manual_seed(number)
-            lora = LoraConfig(
-                r=rank, lora_alpha=5, target_modules=targets, init_lora_weights=False, task_type="CAUSAL_LM"
-            )
-            model = get_peft_model(LlamaForCausalLM.from_pretrained(folder / "base"), lora)
-            model.save_pretrained(folder / name)
-    return folder
-
-
 @pytest.fixture
 def mixer(llama):
     from rshub.soups.mixer import Mixer
 
     with Mixer(llama / "base", {name: llama / name for name in ("recall", "precision")}) as made:
         yield made
-
-
-def dense(llama, coefficients):
-    """Sum theta_0 + sum lambda * alpha / r * B A in float64, tensor by tensor, from the files alone."""
-    tensors = {name: value.astype(np.float64) for name, value in load_file(llama / "base/model.safetensors").items()}
-    for label, coefficient in coefficients.items():
-        factors = load_file(llama / label / "adapter_model.safetensors")
-        config = json.loads((llama / label / "adapter_config.json").read_text())
-        for name, a in factors.items():
-            if name.endswith("lora_A.weight"):
-                b = factors[name.replace("lora_A", "lora_B")].astype(np.float64)
-                target = name.removeprefix(PREFIX).removesuffix("lora_A.weight") + "weight"
-                tensors[target] += coefficient * config["lora_alpha"] / config["r"] * (b @ a.astype(np.float64))
-    return tensors
 
 
 @pytest.fixture(scope="module")
@@ -95,23 +44,6 @@ def reference(llama):
             return model(batch).logits.numpy()
 
     return logits
-
-
-def weights(model):
-    return {name: value.detach().numpy() for name, value in model.named_parameters() if name != "lm_head.weight"}
-
-
-def tokens(rows, columns=9):
-    import torch
-
-    return torch.from_numpy(np.random.default_rng(rows).integers(4, 60, (rows, columns)))
-
-
-def logits(model, batch):
-    import torch
-
-    with torch.no_grad():
-        return model(batch).logits.float().numpy()
 
 
 @pytest.mark.parametrize("coefficients", SOUPS)
