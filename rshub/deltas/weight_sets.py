@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -24,34 +24,21 @@ from rshub.deltas.matching import Placement, Wanted, match, refuse_quantised
 from rshub.deltas.naming import Spot, find_spots
 from rshub.deltas.replaced import Replaced
 from rshub.deltas.same_model import refuse_other_model
-from rshub.deltas.tying import HEADS, STORED_HEADS, tied_pair
+from rshub.deltas.saved_tensors import Saved, check_carried, check_shape, refuse_unmatched
+from rshub.deltas.tying import tied_pair
 from rshub.errors import Incompatible, IntegrityError
 from rshub.formats.canonical import digest
-from rshub.formats.header import TensorSpan
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.dtypes import FLOATS, working
 from rshub.tensors.file_digest import file_digest
 from rshub.tensors.model_config import CONFIG, parse_config
 from rshub.tensors.plain_file import read_plain
-from rshub.tensors.tensor_file import TensorFile, same_stored
+from rshub.tensors.tensor_file import TensorFile
 from rshub.tensors.tiles import Scratch
 from rshub.types import Digest, TensorName
 
 VALUE_HEADS = ("v_head.", "value_head.")
 """What reinforcement learning adds to a model for itself: no part of what the model says."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Saved:
-    """A tensor in an expert's file."""
-
-    file: TensorFile
-    name: TensorName
-
-    @property
-    def span(self) -> TensorSpan:
-        """Where it lies in the file, its dtype and shape."""
-        return self.file.tensors[self.name]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,11 +181,11 @@ class WeightSet:
         refuse_other_model(self.configs.get(component, {}), base, renamed=renamed, label=self.label)
         changed: list[TensorName] = []
         for name, spot in spots.items():
-            _check_shape(saved[name], spot, base, self.label)
+            check_shape(saved[name], spot, base, self.label)
             if {saved[name].span.dtype, spot.placed.dtype} <= FLOATS.keys():
                 changed.append(name)
             else:
-                _check_carried(saved[name], spot, base, self.label)
+                check_carried(saved[name], spot, base, self.label)
         same = self._unchanged_files(base, component)
         tied = tied_pair(base)
         both = tied is not None and {tied.head, tied.embedding} <= {spot.tensor for spot in spots.values()}
@@ -223,7 +210,7 @@ class WeightSet:
         for name in self.saved[component]:
             found = find_spots(_in_base(name, base), base)
             if len(found) != 1:
-                _refuse_unmatched(name, sorted(spot.tensor for spot in found), base, self.label)
+                refuse_unmatched(name, sorted(spot.tensor for spot in found), base, self.label)
             spots[name] = found[0]
         return spots
 
@@ -298,53 +285,3 @@ def _folder_of(path: str) -> str:
 def _in_base(name: TensorName, base: Checkpoint) -> TensorName:
     """Give a name as the base may have it: without what wrappers put around it."""
     return name if name in base.tensors else TensorName(plain_name(name))
-
-
-def _check_shape(saved: Saved, spot: Spot, base: Checkpoint, label: str) -> None:
-    mine, its = list(saved.span.shape), list(spot.placed.shape)
-    if mine == its:
-        return
-    words = spot.tensor in HEADS or spot.tensor in STORED_HEADS
-    if words and len(mine) == len(its) == 2 and mine[1] == its[1]:
-        why = f"has {mine[0]} rows and {spot.tensor} of the base {its[0]}: the vocabulary was resized"
-        remedy = "use an expert that was trained with the base's own tokenizer"
-    else:
-        why = f"of shape {mine} does not fit {spot.tensor} {its} of the base"
-        remedy = f"check that the expert was trained on {base.source}"
-    raise Incompatible(f"{label}: the tensor {saved.name} {why}", where=saved.name, remedy=remedy)
-
-
-def _check_carried(saved: Saved, spot: Spot, base: Checkpoint, label: str) -> None:
-    """Refuse a tensor that is no number to mix, unless it is the base's own; without its bytes that is checked later.
-
-    Raises:
-        Incompatible: It is another one.
-    """
-    mine, its = saved.span.dtype, spot.placed.dtype
-    if mine == its:
-        if base.folder is None or same_stored(saved.file.path, saved.span, base.path(spot.placed.shard), spot.placed):
-            return
-        why = f"is {mine} and differs from {spot.tensor} of the base; only floating point of 16 bits or more is mixed"
-    else:
-        why = f"is {mine}, but {spot.tensor} of the base is {its}: quantised weights are not mixed"
-    raise Incompatible(
-        f"{label}: the tensor {saved.name} {why}",
-        where=saved.name,
-        remedy="leave it out of the expert if the base's own will do, or use another expert",
-    )
-
-
-def _refuse_unmatched(name: TensorName, found: list[TensorName], base: Checkpoint, label: str) -> NoReturn:
-    if found:
-        why = f"matches more than one thing or breaks the naming of the others: {', '.join(found)}"
-    elif name.startswith("lora_") or any(part in name for part in (".lora_", ".lora.", ".base_layer.")):
-        why = "belongs to an adapter, which is read as PEFT saves it: adapter_config.json and adapter_model.safetensors"
-    elif name.endswith(".weight") and not any(part in name for part in (".layers.", ".h.", ".block")):
-        why = "is not in the base: a head or a layer that the base does not have cannot be mixed into it"
-    else:
-        why = "is not in the base"
-    raise Incompatible(
-        f"{label}: the tensor {name} {why}",
-        where=name,
-        remedy=f"check that the expert was trained on {base.source}, and saved under the base's own names",
-    )
