@@ -26,17 +26,33 @@ HEADS: Mapping[str, str] = {
     "transformer.word_embeddings.weight": "lm_head.weight",
     "word_embeddings.weight": "lm_head.weight",
     "gpt_neox.embed_in.weight": "embed_out.weight",
-    "model.decoder.embed_tokens.weight": "lm_head.weight",
-    "decoder.embed_tokens.weight": "lm_head.weight",
     "backbone.embeddings.weight": "lm_head.weight",
 }
 """Embeddings of words and the heads that they may be, as they are called on disk."""
 
-STORED_HEADS = (*sorted(set(HEADS.values())), "output.weight", "model.lm_head.weight", "output_layer.weight")
+DECODERS: Mapping[tuple[str, str], str] = {
+    ("opt", "model.decoder.embed_tokens.weight"): "lm_head.weight",
+    ("opt", "decoder.embed_tokens.weight"): "lm_head.weight",
+    ("whisper", "model.decoder.embed_tokens.weight"): "proj_out.weight",
+}
+"""The same for names that mean one head in one type of model and another in the next."""
+
+STORED_HEADS = (
+    *sorted({*HEADS.values(), *DECODERS.values()}),
+    "output.weight",
+    "model.lm_head.weight",
+    "output_layer.weight",
+)
 """Output heads that are tensors of their own."""
 
 MANY = ("shared.weight", "model.shared.weight", "model.encoder.embed_tokens.weight", "encoder.embed_tokens.weight")
 """Embeddings that an encoder and a decoder have in common."""
+
+WORDS = (
+    "embed_in", "embed_tokens", "embeddings", "tok_embeddings", "tokens_embed", "w", "word_embedding",
+    "word_embeddings", "wte",
+)  # fmt: skip
+"""What embeddings of words are called in models of any kind."""
 
 CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "DoubleHeadsModel")
 """How classes end whose one head gives words."""
@@ -47,7 +63,7 @@ MASKED = ("ForMaskedLM", "ForPreTraining", "WithLMHeadModel")
 TIED_BY_DEFAULT = (
     "biogpt", "bloom", "cohere", "cohere2", "ctrl", "falcon", "falcon_mamba", "gemma", "gemma2", "gemma3",
     "gemma3_text", "gpt2", "gpt_bigcode", "gpt_neo", "gpt_neox_japanese", "mamba", "mpt", "openai-gpt", "opt",
-    "recurrent_gemma", "starcoder2", "xglm",
+    "recurrent_gemma", "starcoder2", "whisper", "xglm",
 )  # fmt: skip
 """Types of models whose configs mean a tied head when they say nothing."""
 
@@ -82,10 +98,10 @@ def tied_pair(base: Checkpoint) -> TiedHead | None:
     said, stored = said_tied(base.config), stored_head(base)
     if said is False or not _gives_words(base) or any(name in base.tensors for name in MANY):
         return None
-    found = [name for name in HEADS if name in base.tensors]
-    if len(found) != 1 or (stored is not None and (said is None or stored != HEADS[found[0]])):
+    found = [(words, head) for words, head in _known_heads(base).items() if words in base.tensors]
+    if len(found) != 1 or (stored is not None and (said is None or stored != found[0][1])):
         return None
-    return TiedHead(head=TensorName(HEADS[found[0]]), embedding=TensorName(found[0]), stored=stored is not None)
+    return TiedHead(head=TensorName(found[0][1]), embedding=TensorName(found[0][0]), stored=stored is not None)
 
 
 def said_tied(config: Mapping[str, Any]) -> bool | None:
@@ -139,6 +155,12 @@ def refuse_other_ties(name: TensorName, base: Checkpoint, *, label: str, words: 
     raise Incompatible(f"{label}: {name} cannot be changed soundly: {why}", where=name, remedy=remedy)
 
 
+def _known_heads(base: Checkpoint) -> dict[str, str]:
+    """Give the embeddings that models of this type may have, with their heads."""
+    mine = {words: head for (kind, words), head in DECODERS.items() if kind == base.config.get("model_type")}
+    return {**HEADS, **mine}
+
+
 def _gives_words(base: Checkpoint) -> bool:
     """Say whether the model has one head over words; without a class, its names and its config say so."""
     architectures = _architectures(base)
@@ -162,10 +184,9 @@ def _architectures(base: Checkpoint) -> list[str]:
 
 def _holds_words(name: TensorName, base: Checkpoint) -> bool:
     """Say whether a tensor looks like an embedding of words: by its name, and by its rows where they are known."""
-    if name in HEADS:
+    if name in _known_heads(base):
         return True
-    last = name.removesuffix(".weight").rpartition(".")[2]
-    if last not in {"wte", "embed_in", "embed_tokens", "word_embeddings", "tok_embeddings", "tokens_embed"}:
+    if name.removesuffix(".weight").rpartition(".")[2] not in WORDS:
         return False
     shape, sizes = base.tensors[name].shape, set(_vocabulary_sizes(base.config))
     return len(shape) == 2 and (not sizes or shape[0] in sizes)

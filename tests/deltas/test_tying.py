@@ -10,6 +10,7 @@ WORDS = (23, 12)
 LLAMA = {"model.embed_tokens.weight": WORDS, "model.norm.weight": (12,)}
 HEAD = {"lm_head.weight": WORDS}
 CAUSAL = {"architectures": ["LlamaForCausalLM"], "vocab_size": 23}
+WHISPER = {"architectures": ["WhisperForConditionalGeneration"], "model_type": "whisper"}
 TIED = {"tie_word_embeddings": True}
 
 
@@ -27,7 +28,9 @@ def opened(tiny, shapes, config):
         ("transformer.wte.weight", "lm_head.weight", {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2"}),
         ("wte.weight", "lm_head.weight", {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2"}),
         ("gpt_neox.embed_in.weight", "embed_out.weight", TIED),
-        ("model.decoder.embed_tokens.weight", "lm_head.weight", {"architectures": ["OPTForCausalLM"]}),
+        ("model.decoder.embed_tokens.weight", "lm_head.weight", {"model_type": "opt", **TIED}),
+        ("decoder.embed_tokens.weight", "lm_head.weight", {"architectures": ["OPTForCausalLM"], "model_type": "opt"}),
+        ("model.decoder.embed_tokens.weight", "proj_out.weight", WHISPER),
         ("transformer.word_embeddings.weight", "lm_head.weight", {"model_type": "bloom"}),
         (
             "model.language_model.embed_tokens.weight",
@@ -96,6 +99,8 @@ def test_a_head_that_is_stored_a_second_time_is_no_head_that_is_missing(tiny):
         ("transformer.tok_embeddings.weight", {"architectures": ["OtherForCausalLM"]}),
         ("thinker.model.embed_tokens.weight", {"architectures": ["OtherForConditionalGeneration"]}),
         ("wte.weight", {}),
+        ("model.decoder.embed_tokens.weight", {"architectures": ["TrOCRForCausalLM"], "model_type": "trocr"}),
+        ("rwkv.embeddings.weight", {"architectures": ["RwkvForCausalLM"]}),
     ],
 )
 def test_an_embedding_whose_ties_are_not_known_is_refused_by_name(tiny, name, config):
