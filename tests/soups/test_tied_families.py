@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 
 pytest.importorskip("peft")
 torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
 
 from peft import LoraConfig, PeftModel, get_peft_model  # noqa: E402 - only where they are installed
 from transformers import (  # noqa: E402
@@ -25,6 +26,8 @@ from transformers import (  # noqa: E402
     OPTConfig,
 )
 
+from rshub.deltas.tying import tied_head  # noqa: E402
+from rshub.tensors.checkpoint import Checkpoint  # noqa: E402
 from tests.tiny_models import dump, load  # noqa: E402
 
 IDS = torch.tensor([[1, 3, 5, 7, 2, 30, 31, 4]])
@@ -156,3 +159,63 @@ def test_a_base_on_disk_without_its_bodys_name_is_untied_as_well(models, pot, tm
     assert not any(told.values())
     assert any("untied" in warning for warning in report.figures["warnings"])
     np.testing.assert_allclose(logits(loaded), logits(trained), atol=1e-5)
+
+
+TEXT = {
+    "vocab_size": 32, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2,
+    "num_key_value_heads": 2, "head_dim": 8,
+}  # fmt: skip
+EYES = {
+    "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 8,
+    "patch_size": 4,
+}  # fmt: skip
+
+
+def others():
+    """Give models that name things otherwise: one that hears, two that see, and some that only write."""
+    yield transformers.WhisperForConditionalGeneration(
+        transformers.WhisperConfig(
+            vocab_size=32, d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+            decoder_attention_heads=2, encoder_ffn_dim=16, decoder_ffn_dim=16, pad_token_id=0, bos_token_id=1,
+            eos_token_id=2, decoder_start_token_id=1,
+        )
+    )  # fmt: skip
+    yield transformers.LlavaForConditionalGeneration(
+        transformers.LlavaConfig(
+            text_config=transformers.LlamaConfig(**TEXT, tie_word_embeddings=True),
+            vision_config=transformers.CLIPVisionConfig(**EYES),
+            image_token_index=31,
+        )
+    )
+    yield transformers.Gemma3ForConditionalGeneration(
+        transformers.Gemma3Config(
+            text_config=transformers.Gemma3TextConfig(**TEXT, pad_token_id=0),
+            vision_config=transformers.SiglipVisionConfig(**EYES),
+            image_token_index=31,
+            mm_tokens_per_image=4,
+        )
+    )
+    yield transformers.Gemma2ForCausalLM(transformers.Gemma2Config(**TEXT))
+    yield transformers.MambaForCausalLM(
+        transformers.MambaConfig(vocab_size=32, hidden_size=16, num_hidden_layers=1, state_size=4)
+    )
+    yield transformers.FalconForCausalLM(
+        transformers.FalconConfig(vocab_size=32, hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
+    )
+
+
+def test_untied_models_of_other_kinds_load_with_both_tensors(tiny, pot, tmp_path):
+    for number, model in enumerate(others()):
+        folder = tmp_path / f"{number}"
+        model.save_pretrained(folder)
+        tied = tied_head(Checkpoint.open(folder))
+        module = tied.head.removesuffix(".weight")
+        adapter = tiny.adapter(modules=[module], shapes={tied.head: (32, 16)}, rank=2)
+        out, report = pot.cook(folder, [(adapter, 0.5)])
+        assert any("untied" in warning for warning in report.figures["warnings"])
+        loaded, told = type(model).from_pretrained(out, dtype=torch.float32, output_loading_info=True)
+        assert not any(told.values()), (type(model), told)
+        words = model.get_input_embeddings().weight.detach().numpy()
+        np.testing.assert_array_equal(loaded.get_input_embeddings().weight.detach().numpy(), words)
+        head = loaded.get_output_embeddings().weight.detach().numpy()
+        np.testing.assert_allclose(head, words.astype(np.float64) + 0.5 * adapter.delta(module), atol=1e-6)
