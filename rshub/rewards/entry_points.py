@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -88,7 +89,7 @@ class EntryPointTerm:
         del source
         if self.pinned and not self._is_installed():
             return self
-        found = self._find()
+        found = self._found
         assert found.dist is not None
         said = getattr(self._function(), "direction", "max")
         if said not in {"max", "min"}:
@@ -143,14 +144,13 @@ class EntryPointTerm:
 
     def _is_installed(self) -> bool:
         try:
-            self._find()
+            return bool(self._found)
         except RshubError:
             return False
-        return True
 
     def _function(self) -> Callable[..., Any]:
         """Import the function; Python remembers it."""
-        found = self._find()
+        found = self._found
         try:
             function = found.load()
         except Exception as fault:  # somebody's code may raise anything
@@ -159,7 +159,9 @@ class EntryPointTerm:
             raise self._wrong(f"{found.value} is no function", "name a function or an object that can be called")
         return function  # type: ignore[no-any-return]
 
-    def _find(self) -> EntryPoint:
+    @cached_property
+    def _found(self) -> EntryPoint:
+        """Look through what is installed, once."""
         package, slash, name = self.text.place.rpartition("/")
         offered = [point for point in entry_points(group=GROUP) if point.dist is not None]
         found = [point for point in offered if point.name == name and (not slash or _named(point) == _normal(package))]

@@ -68,14 +68,19 @@ def shards(index: bytes, names: Collection[str], *, source: str) -> list[str]:
         "weight_map"
     )
     found = sorted(set(placed.values())) if isinstance(placed, dict) and _texts(placed) else []
-    wrong = [name for name in found if name not in names or not is_file_name(name) or not name.endswith(".safetensors")]
+    wrong = [name for name in found if name not in names or not _is_shard(name)]
     if not found or wrong:
         raise IntegrityError(
-            f"{source}/{INDEX}: " + (f"it names {wrong[0]!r}, which is not there" if wrong else "it names no file"),
+            f"{source}/{INDEX}: "
+            + (f"it names {wrong[0]!r}, which is no safetensors file beside it" if wrong else "it names no file"),
             where=f"{source}/{INDEX}",
             remedy="ask its owner to mend the repo",
         )
     return found
+
+
+def _is_shard(name: str) -> bool:
+    return is_file_name(name) and "/" not in name and name.endswith(".safetensors")
 
 
 def _texts(placed: dict[str, object]) -> bool:

@@ -181,6 +181,16 @@ def test_rewards_are_named_by_hand_or_by_their_metric():
         "short": "-metric:length",
         "both": "metric:length + metric:rouge1.recall",
     }
+    models = named_rewards(["hf:org/Mood-Model@v1#label=good", "lexicon:vader"])
+    assert {name: reward.spec for name, reward in models.items()} == {
+        "mood-model": "hf:org/Mood-Model@v1#label=good",
+        "vader": "lexicon:vader",
+    }
+    others = named_rewards({"m": "hf:org/m#label=good", "x": "-entrypoint:p/polite"})
+    assert {name: reward.spec for name, reward in others.items()} == {
+        "m": "hf:org/m#label=good",
+        "x": "-entrypoint:p/polite",
+    }
     for rewards in (
         [],
         {},

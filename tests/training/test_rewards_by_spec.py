@@ -154,6 +154,28 @@ def test_the_same_strings_score_in_evaluate(trained, kitchen, restaurant, tmp_pa
     assert "asked" not in written["cider"]
 
 
+def test_the_command_says_what_the_head_was(trained, kitchen, restaurant, capsys):
+    from rshub.cli.main import main
+
+    prompts = (
+        "--prompts",
+        str(restaurant / "train.jsonl"),
+        "--base",
+        "lab/base",
+        "--limit",
+        "2",
+        "--max-new-tokens",
+        "4",
+    )
+    hub = ("--endpoint", kitchen.endpoint, "--token", kitchen._token)
+    with pytest.raises(SystemExit) as end:
+        main(["evaluate", str(trained.folder), "--reward", "hf:lab/taste#index=0", *prompts, *hub])
+    out, err = capsys.readouterr()
+    assert end.value.code == 0
+    assert f"taste: hf:lab/taste#index=0 is {pinned(kitchen)}#index=0 now" in err
+    assert "taste (max)" in out
+
+
 def test_what_is_missing_or_wrong_is_told_before_anything_is_generated(trained, kitchen, restaurant, monkeypatch):
     def measured(spec, **options):
         return evaluate(
