@@ -80,12 +80,19 @@ def test_the_published_captioning_front(captioning):
     assert result["reasons"]["morl.hypervolume"] == "there is no MORL point"
 
 
-def test_six_published_rewards_at_once(published):
-    rewards = ("cider", "bleu_1", "bleu_4", "rouge_l", "spice", "meteor")
+@pytest.mark.parametrize(
+    "rewards",
+    [
+        ("cider", "bleu_1", "bleu_4", "rouge_l", "spice", "meteor"),
+        ("cider", "bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "spice", "meteor"),
+    ],
+    ids=len,
+)
+def test_many_published_rewards_at_once(published, rewards):
     scores, raw = published("captioning", rewards, {"bleu1": "bleu_1", "rouge": "rouge_l"})
     points = np.array([[point["rewards"][reward] for reward in rewards] for point in raw["soups"]])
     result = front(scores=scores)
-    expected = moocore.hypervolume(unit(points, points), ref=np.zeros(6), maximise=True)
+    expected = moocore.hypervolume(unit(points, points), ref=np.zeros(len(rewards)), maximise=True)
     assert result["hypervolume"] == pytest.approx(expected, abs=1e-12)
     assert result["over_polyline"] is None
     assert "two rewards" in result["reasons"]["over_polyline"]

@@ -1,5 +1,7 @@
 """Dominance, hypervolume and area, against moocore and against areas that a person can work out."""
 
+import time
+
 import moocore
 import numpy as np
 import pytest
@@ -35,6 +37,34 @@ def test_against_moocore(rewards, count, grid):
     np.testing.assert_array_equal(non_dominated(points), mask)
 
 
+def rounded_up(generator, count, rewards, bend):
+    """Points on which no one dominates another: bent outwards for 2, straight for 1, bent inwards for 0.5."""
+    points = generator.exponential(size=(count, rewards))
+    return points / (points**bend).sum(axis=1, keepdims=True) ** (1.0 / bend)
+
+
+@pytest.mark.parametrize("bend", [2.0, 1.0, 0.5])
+def test_six_rewards_and_two_hundred_points_take_seconds(bend):
+    points = rounded_up(np.random.default_rng(1), 200, 6, bend)
+    start = time.process_time()
+    found = hypervolume(points, np.zeros(6))
+    assert time.process_time() - start < 30.0
+    assert found == pytest.approx(moocore.hypervolume(points, ref=np.zeros(6), maximise=True), rel=1e-10)
+
+
+@pytest.mark.parametrize(("rewards", "count"), [(7, 25), (8, 20), (10, 12), (12, 10)])
+def test_more_rewards_than_anybody_should_ask_for(rewards, count):
+    points = rounded_up(np.random.default_rng(rewards), count, rewards, 1.0)
+    expected = moocore.hypervolume(points, ref=np.zeros(rewards), maximise=True)
+    assert hypervolume(points, np.zeros(rewards)) == pytest.approx(expected, rel=1e-10)
+
+
+def test_more_points_than_are_compared_at_once():
+    points = rounded_up(np.random.default_rng(2), 350, 4, 2.0)
+    expected = moocore.hypervolume(points, ref=np.zeros(4), maximise=True)
+    assert hypervolume(points, np.zeros(4)) == pytest.approx(expected, rel=1e-10)
+
+
 def test_one_reward_is_the_distance_of_the_best():
     assert hypervolume(np.array([[3.0], [5.0], [1.0]]), np.array([2.0])) == 3.0
 
@@ -61,8 +91,8 @@ def test_what_is_refused():
         non_dominated(np.array([[1.0, np.nan]]))
     with pytest.raises(InvalidInput, match="nan"):
         hypervolume(np.array([[1.0, np.nan]]), np.zeros(2))
-    with pytest.raises(InvalidInput, match="7 rewards"):
-        hypervolume(np.ones((1, 7)), np.zeros(7))
+    with pytest.raises(InvalidInput, match="13 rewards"):
+        hypervolume(np.ones((1, 13)), np.zeros(13))
     many = np.abs(np.random.default_rng(0).normal(size=(MAX_FRONT[6] + 50, 6)))
     many /= np.linalg.norm(many, axis=1, keepdims=True)
     with pytest.raises(InvalidInput, match="non-dominated points in 6 rewards"):

@@ -93,7 +93,7 @@ def test_a_picture_is_drawn_before_a_requirement_fails(tmp_path, noisy):
         [soup(0, 0, {"x": 1}), soup(0, 0, {"y": 1}), soup(0, 0, {"x": 0.5, "y": 0.5})],
         [soup(1e100, -1e100, {"x": 1}), soup(-1e100, 1e100, {"y": 1})],
         [soup(1e-300, 0, {"x": 1}), soup(0, 1e-300, {"y": 1})],
-        [soup(1, 1, kind="init"), soup(2, 2, kind="morl")],
+        [soup(1, 1, kind="init"), soup(2, 2, kind="morl"), soup(3, 3, {"x": 0.5, "y": 0.5}, kind="ensemble")],
         [soup({"mean": 1, "stderr": 0}, {"mean": 1, "stderr": 9}, kind="expert"), soup(2, {"mean": 2, "stderr": 1})],
         [soup(n % 7, n % 5, {"x": n / 300, "y": 1 - n / 300}) for n in range(301)],
         [soup(n, -n, {f"expert-{n}": 1}) for n in range(12)],
