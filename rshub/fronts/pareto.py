@@ -21,7 +21,7 @@ MAX_REWARDS = 12
 MAX_FRONT = {
     1: 10**7, 2: 10**6, 3: 10_000, 4: 2_000, 5: 600, 6: 300, 7: 100, 8: 60, 9: 40, 10: 30, 11: 25, 12: 20,
 }  # fmt: skip
-"""The most non-dominated points that are measured, by the number of rewards: within a quarter of a minute on one core."""
+"""The most non-dominated points that are measured, by the number of rewards: within a quarter of a minute each."""
 
 _MOST_AT_ONCE = 300
 """Up to so many points are all compared with one another at once, in a table that grows as the square."""
