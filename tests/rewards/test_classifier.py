@@ -1,13 +1,14 @@
 """Classifiers of a hub as rewards, against plain transformers that reads one text at a time without padding."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from rshub.errors import Incompatible, IntegrityError, InvalidInput, NotFound, RshubError
+from rshub.errors import Incompatible, IntegrityError, InvalidInput, MissingExtra, NotFound, RshubError
 from rshub.rewards.samples import TextSample, Turn
 from rshub.rewards.spec import reward_from_spec
 
@@ -185,3 +186,19 @@ def test_rewards_on_one_model_share_it_and_loading_draws_no_random_numbers(shelf
     }
     assert len(held) == 1
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_text_without_a_token_is_not_scored(shelf, plain):
+    silent = [TextSample(prompt="the dog", completion=""), TextSample(prompt="the dog", completion="good")]
+    nothing, something = scores("hf:lab/bare#input=completion", shelf, silent)
+    assert np.isnan(nothing)
+    assert something == pytest.approx(plain("lab/bare")("good")[0], abs=1e-5)
+
+
+def test_without_the_model_libraries_the_extra_is_named(shelf, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rshub.rewards.models", None)
+    reward = reward_from_spec("hf:lab/mood#label=good").pin(shelf)
+    assert reward.digest
+    with pytest.raises(MissingExtra) as caught:
+        reward.make_ready()
+    assert caught.value.extra == "train"
