@@ -41,10 +41,10 @@ def _coverage(found: Mapping[str, Any], directions: Mapping[str, str]) -> Iterat
         if found["against"] != "MORL":
             yield f"hypothesis 2: not checked, {found['reason']}"
         return
-    verdict = "holds" if not found["escaping"] else "FAILS"
+    verdict = "holds for these" if not found["escaping"] else "FAILS"
     tied = f"; tied within two standard errors: {listed(found['tied'])}" if found["tied"] else ""
     yield (
-        f"hypothesis 2, against {counted(found['points'], 'point')} of {found['against']}: {verdict} for these; soups "
+        f"hypothesis 2, against {counted(found['points'], 'point')} of {found['against']}: {verdict}; soups "
         f"and experts match {found['covered_share']:.0%} and dominate {found['dominated_share']:.0%}{tied}"
     )
     if found["hypervolume"] is not None:

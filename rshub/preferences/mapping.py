@@ -38,6 +38,8 @@ from rshub.preferences.surrogate import LEAST_R2, Surrogate, fit_surrogate
 MAPPINGS = ("identity", "payoff", "mixture", "surrogate")
 UNITS = ("normalised", "raw")
 
+_LEAST_SPAN = 1e-200  # below it, a number in units of the span is beyond float64
+
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
@@ -209,7 +211,7 @@ def _span(surrogate: Surrogate, reward: str, units: str) -> float:
     fit, count = surrogate.fits[reward], len(surrogate.experts)
     vertices = dict(zip(surrogate.experts, fit.mean[:count].tolist(), strict=True))
     span = vertices.get(reward, max(vertices.values())) - min(vertices.values())
-    if span <= 0.0:
+    if span < _LEAST_SPAN:
         who = f"the expert for {reward} is no better" if reward in vertices else "no expert is better"
         raise InvalidInput(
             f"mapping surrogate: {who} on {reward} than the worst of the experts, so it has no normalised unit",

@@ -36,6 +36,7 @@ LEAST_R2 = 0.8
 
 _BEND = 0.5
 _SPREAD = 2.0
+_LARGEST_ERROR = 1e6  # in units of the spread: larger errors say no less
 _MISFITS = (0.003, 0.01, 0.03, 0.1, 0.3)
 
 
@@ -158,7 +159,8 @@ def _fit(reward: str, experts: Sequence[str], stored: list[tuple[Point, Evaluati
     seen = (values - centre) / scale
     kernel = _SPREAD**2 * terms @ terms.T
     residual = seen - terms @ prior
-    noises = [np.diag((errors / scale) ** 2 + misfit**2) for misfit in _MISFITS]
+    relative = np.minimum(errors, _LARGEST_ERROR * scale) / scale
+    noises = [np.diag(relative**2 + misfit**2) for misfit in _MISFITS]
     inverses = [np.asarray(np.linalg.inv(kernel + noise), dtype=np.float64) for noise in noises]
     inverse = max(inverses, key=lambda inverse: _evidence(inverse, residual))
     pull = inverse @ residual

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rshub.errors import InvalidInput
 from rshub.preferences.mapping import Known, alternatives, map_preference
-from rshub.preferences.scores import Scores
+from rshub.preferences.scores import Point, RewardScore, Scores
 from rshub.preferences.surrogate import fit_surrogate
 
 PUBLISHED = Path(__file__).parents[2].parent / "shared" / "data" / "published_fronts"
@@ -267,6 +269,48 @@ def test_points_that_are_no_soups_of_these_experts_take_no_part():
     first, second = (fit_surrogate(scores, experts="ab", rewards=["a", "b"]) for scores in (plain, more))
     assert first.predict({"a": 0.4, "b": 0.6}) == second.predict({"a": 0.4, "b": 0.6})
     assert len(second.evaluations) == 5
+
+
+shares = st.sampled_from([(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.5, 0.5, 0.0), (0.0, 0.3, 0.7),
+                          (0.4, 0.0, 0.6), (0.2, 0.3, 0.5), (0.9, 0.1, 0.0), (1e-12, 1 - 1e-12, 0.0)])  # fmt: skip
+numbers = st.one_of(st.integers(-2, 2).map(float), st.floats(-1e100, 1e100))
+scored = st.builds(RewardScore, mean=numbers, stderr=st.none() | st.floats(0, 1e100))
+
+
+@given(
+    st.lists(st.tuples(shares, scored, scored), min_size=9, max_size=14),
+    st.sampled_from(("raw", "normalised")),
+    st.booleans(),
+)
+def test_no_table_breaks_the_mapping(rows, units, whole):
+    if whole:
+        rows += [(tuple(row), *rows[0][1:]) for row in np.eye(3)]
+        rows += [(row, *rows[1][1:]) for row in ((0.5, 0.5, 0.0), (0.0, 0.3, 0.7), (0.4, 0.0, 0.6), (0.2, 0.3, 0.5))]
+    points = tuple(
+        Point(kind="soup", coefficients=dict(zip("abc", row, strict=True)), rewards={"a": first, "b": second})
+        for row, first, second in rows
+    )
+    known = Known(evaluations=Scores(rewards={"a": "max", "b": "min"}, points=points), experts=("a", "b", "c"))
+    try:
+        mapped = map_preference({"a": 0.3, "b": 0.7}, mapping="surrogate", units=units, known=known)
+    except InvalidInput:
+        return
+    assert sum(mapped.coefficients.values()) == pytest.approx(1.0, abs=1e-9)
+    assert min(mapped.coefficients.values()) >= 0.0
+    assert all(np.isfinite(value) for value, _ in mapped.predicted.values())
+    assert all(np.isfinite(value) for value in mapped.r2.values())
+
+
+@pytest.mark.parametrize(("spread", "error"), [(1e-300, 1e100), (5e-324, 1.0), (1.0, 1e100), (1e100, 1e100)])
+def test_errors_beyond_all_measure_break_nothing(spread, error):
+    scores = measured(lambda row: {"a": spread * row[0], "b": spread * row[1]}, line(0.2, 0.5, 0.9), stderr=error)
+    known = Known(evaluations=scores)
+    mapped = map_preference({"a": 0.5, "b": 0.5}, mapping="surrogate", units="raw", known=known)
+    assert sum(mapped.coefficients.values()) == pytest.approx(1.0)
+    assert all(np.isfinite(value) for value, _ in mapped.predicted.values())
+    if spread < 1e-200:
+        with pytest.raises(InvalidInput, match="no normalised unit"):
+            map_preference({"a": 0.5, "b": 0.5}, mapping="surrogate", known=known)
 
 
 def test_a_reward_that_never_changes_is_predicted_and_has_no_unit():
