@@ -17,7 +17,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What one command took: seconds, and what it printed last as JSON."""
+    """What one command took: seconds, and what it printed last as JSON, with its peak memory (MiB)."""
 
     wall: float
     cpu: float
@@ -110,5 +110,5 @@ def timed(command: Sequence[str]) -> Run:
     if process.returncode:
         raise RuntimeError(f"{command[0]} failed: {complaint[-2000:]}")
     last = said.strip().rpartition("\n")[2]
-    told = json.loads(last) if last.startswith("{") else {}
+    told = {"peak": used.ru_maxrss / 1024} | (json.loads(last) if last.startswith("{") else {})
     return Run(wall=wall, cpu=used.ru_utime + used.ru_stime, told=told)
