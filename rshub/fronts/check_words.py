@@ -63,10 +63,10 @@ def _coverage(found: Mapping[str, Any], directions: Mapping[str, str]) -> Iterat
     )
     if found["beaten"]:
         all_of = "every soup and expert on the front" if len(found["beaten"]) == found["front"] else "part of the front"
-        yield (
-            f"WARNING: {all_of} is dominated by points of {found['against']}: {listed(found['beaten'])}; there, the "
-            "other model is the better choice"
-        )
+        sure = "there, the other model is the better choice"
+        if not found["clearly_beaten"]:
+            sure = "within two standard errors in every reward: a tie"
+        yield f"WARNING: {all_of} is dominated by points of {found['against']}: {listed(found['beaten'])}; {sure}"
 
 
 def _trained(run: Mapping[str, Any]) -> str:

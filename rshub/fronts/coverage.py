@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rshub.errors import InvalidInput
-from rshub.fronts.differences import TWO_SIDED
+from rshub.fronts.differences import clear, combine
 from rshub.fronts.distances import epsilon, igd_plus
 from rshub.fronts.pareto import Array, dominates, hypervolume, non_dominated
 from rshub.fronts.regret import even_preferences, regrets
@@ -28,11 +28,11 @@ SOUPS = ("soup", "expert")
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """Complete points of one file: their numbers in it, their rewards (larger better) and standard errors (or nan)."""
+    """Complete points of one file: their numbers in it, and their rewards, larger always better."""
 
+    scores: Scores
     numbers: tuple[int, ...]
     table: Array
-    errors: Array
 
 
 def side(scores: Scores, kinds: tuple[str, ...], *, order: tuple[str, ...] | None = None) -> Side:
@@ -42,11 +42,7 @@ def side(scores: Scores, kinds: tuple[str, ...], *, order: tuple[str, ...] | Non
     numbers = [
         number for number, point in enumerate(scores.points) if point.kind in kinds and np.isfinite(table[number]).all()
     ]
-    errors = [
-        [math.nan if (error := scores.points[number].rewards[name].stderr) is None else error for name in names]
-        for number in numbers
-    ]
-    return Side(numbers=tuple(numbers), table=table[numbers], errors=np.array(errors).reshape(len(numbers), len(names)))
+    return Side(scores=scores, numbers=tuple(numbers), table=table[numbers])
 
 
 def cover(scores: Scores, reference: Scores | None = None) -> dict[str, Any]:
@@ -55,8 +51,9 @@ def cover(scores: Scores, reference: Scores | None = None) -> dict[str, Any]:
     Returns:
         against, points, box, covered_share, dominated_share, escaping (numbers of points that no soup covers), tied
         (those whose distance is within two standard errors), beaten (soups and experts on the front that another model
-        dominates), front (its size), hypervolume, hypervolume_others, hypervolume_ratio, epsilon, igd_plus and regret
-        {preferences, largest, mean, at}; or the reason why there is none.
+        dominates), clearly_beaten (those for which that is beyond the error in some reward), front (its size),
+        hypervolume, hypervolume_others, hypervolume_ratio, epsilon, igd_plus and regret {preferences, largest, mean,
+        at}; or the reason why there is none.
 
     Raises:
         InvalidInput: The other file lacks a reward, or turns one round.
@@ -80,8 +77,9 @@ def cover(scores: Scores, reference: Scores | None = None) -> dict[str, Any]:
     covered = np.array([bool((ours.table >= point).all(axis=1).any()) for point in theirs.table])
     beaten_theirs = [bool(dominates(ours.table, point).any()) for point in theirs.table]
     best = np.flatnonzero(non_dominated(ours.table))
-    beaten = [ours.numbers[row] for row in best if dominates(theirs.table, ours.table[row]).any()]
-    tied = _tied(ours, theirs, extent)
+    beaten = [row for row in best.tolist() if dominates(theirs.table, ours.table[row]).any()]
+    clearly = [row for row in beaten if _clearly_beaten(ours, theirs, row, names)]
+    tied = _tied(ours, theirs, extent, names)
     result: dict[str, Any] = {
         "against": against,
         "points": len(theirs.numbers),
@@ -93,7 +91,8 @@ def cover(scores: Scores, reference: Scores | None = None) -> dict[str, Any]:
         "dominated_share": sum(beaten_theirs) / len(beaten_theirs),
         "escaping": [theirs.numbers[row] for row in np.flatnonzero(~covered)],
         "tied": [theirs.numbers[row] for row in np.flatnonzero(tied)],
-        "beaten": beaten,
+        "beaten": [ours.numbers[row] for row in beaten],
+        "clearly_beaten": [ours.numbers[row] for row in clearly],
         "front": len(best),
         "epsilon": epsilon(unit_ours, unit_theirs),
         "igd_plus": igd_plus(unit_ours, unit_theirs[non_dominated(unit_theirs)]),
@@ -122,19 +121,35 @@ def _same_rewards(scores: Scores, reference: Scores) -> None:
             raise InvalidInput(f"the reference {why}", where=name, remedy="give points measured on the same rewards")
 
 
-def _tied(ours: Side, theirs: Side, extent: Array) -> list[bool]:
+def _tied(ours: Side, theirs: Side, extent: Array, names: tuple[str, ...]) -> list[bool]:
     """Mark the points whose distance from being matched is within two standard errors, where these are known.
 
-    The distance is that in the worst reward of the nearest point; its error is that of the two values there.
+    The distance is that in the worst reward of the nearest point.
     """
     found = []
-    for target, error in zip(theirs.table, theirs.errors, strict=True):
+    for other, target in enumerate(theirs.table):
         gaps = (target - ours.table) / extent
         row = int(gaps.max(axis=1).argmin())
-        column = int(gaps[row].argmax())
-        stderr = math.hypot(error[column], ours.errors[row, column])
-        found.append(bool(abs(target[column] - ours.table[row, column]) <= TWO_SIDED * stderr))
+        value, stderr = _difference(ours, theirs, (row, other), names[int(gaps[row].argmax())])
+        found.append(value == 0.0 or (stderr is not None and not clear(value, stderr)))
     return found
+
+
+def _clearly_beaten(ours: Side, theirs: Side, row: int, names: tuple[str, ...]) -> bool:
+    """Say whether a point that dominates this one is better beyond the error, in at least one reward."""
+    others = np.flatnonzero(dominates(theirs.table, ours.table[row])).tolist()
+    return any(clear(*_difference(ours, theirs, (row, other), name)) for other in others for name in names)
+
+
+def _difference(ours: Side, theirs: Side, rows: tuple[int, int], reward: str) -> tuple[float, float | None]:
+    """Give what another point has over ours in one reward, with its error: paired within one file at the most."""
+    mine, other = ours.numbers[rows[0]], theirs.numbers[rows[1]]
+    if ours.scores is theirs.scores:
+        return combine(ours.scores, reward, {other: 1.0, mine: -1.0})
+    first, second = theirs.scores.points[other].rewards[reward], ours.scores.points[mine].rewards[reward]
+    sign = 1.0 if ours.scores.rewards[reward] == "max" else -1.0
+    known = first.stderr is not None and second.stderr is not None
+    return sign * (first.mean - second.mean), math.hypot(first.stderr or 0.0, second.stderr or 0.0) if known else None
 
 
 def _regret(names: tuple[str, ...], ours: Array, theirs: Array) -> dict[str, Any]:

@@ -112,6 +112,22 @@ def test_a_reference_on_other_rewards_is_refused(mixed, typed, rewards, why):
         cover(mixed, typed(rewards))
 
 
+def test_a_soup_that_is_dominated_within_the_errors_ties(typed):
+    def score(mean, *samples):
+        return {"mean": mean, "stderr": 0.2, "samples": samples}
+
+    soup = point("soup", score(0.5, 0.0, 1.0), score(0.5, 0.0, 1.0))
+    luck = point("morl", score(0.6, 0.3, 0.9), score(0.6, 0.4, 0.8))
+    better = point("morl", score(0.6, 0.1, 1.1), score(0.6, 0.4, 0.8))  # better on every single prompt in a
+    tie, clear = (typed({"a": "max", "b": "max"}, soup, other) for other in (luck, better))
+    assert (cover(tie)["beaten"], cover(tie)["clearly_beaten"]) == ([0], [])
+    assert "point 0; within two standard errors in every reward: a tie" in text(tie)
+    assert (cover(clear)["beaten"], cover(clear)["clearly_beaten"]) == ([0], [0])
+    assert "the better choice" in text(clear)
+    alone = typed({"a": "max", "b": "max"}, soup)
+    assert cover(alone, clear)["clearly_beaten"] == []  # other prompts, for all we know: errors are independent
+
+
 def test_a_miss_within_the_errors_is_a_tie(typed):
     def score(mean):
         return {"mean": mean, "stderr": 0.05}
