@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -110,5 +111,7 @@ def timed(command: Sequence[str]) -> Run:
     if process.returncode:
         raise RuntimeError(f"{command[0]} failed: {complaint[-2000:]}")
     last = said.strip().rpartition("\n")[2]
-    told = {"peak": used.ru_maxrss / 1024} | (json.loads(last) if last.startswith("{") else {})
+    told = json.loads(last) if last.startswith("{") else {}
+    if used.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:  # else it is ours, from before the exec
+        told = {"peak": used.ru_maxrss / 1024} | told
     return Run(wall=wall, cpu=used.ru_utime + used.ru_stime, told=told)
