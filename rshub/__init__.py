@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from rshub.localhub import LocalHub as LocalHub
     from rshub.preferences.preference import Preference as Preference
     from rshub.soups.compose import compose as compose
-    from rshub.soups.mixer import Mixer as Mixer
+    from rshub.soups.mixing.mixer import Mixer as Mixer
     from rshub.soups.resolve import resolve as resolve
     from rshub.soups.verify import verify as verify
     from rshub.training.train import train as train
 
 _ROOMS = {
     "LocalHub": "rshub.localhub",
-    "Mixer": "rshub.soups.mixer",
+    "Mixer": "rshub.soups.mixing.mixer",
     "Preference": "rshub.preferences.preference",
     "RshubError": "rshub.errors",
     "compose": "rshub.soups.compose",

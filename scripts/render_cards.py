@@ -17,9 +17,9 @@ from rshub.experts.manifest import ExpertManifest
 from rshub.formats.canonical import file_bytes
 from rshub.hub.client import Hub
 from rshub.localhub import LocalHub
-from rshub.soups.build import SoupReport
 from rshub.soups.card import render_soup_card
 from rshub.soups.lock import SoupLock
+from rshub.soups.writing.build import SoupReport
 
 CARDS = Path(__file__).resolve().parents[1] / "model_cards"
 EXPERT, SOUP = "ada/restaurant-recall", "ada/restaurant-soup"

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "rshub"
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 HEAVY = {"torch", "transformers", "peft", "trl", "datasets", "accelerate", "matplotlib"}
-MAY_BE_HEAVY = ("training/", "evaluation/", "soups/mixer", "rewards/models.py")
+MAY_BE_HEAVY = ("training/", "evaluation/", "soups/mixing/", "rewards/models.py")
 
 
 def lint(folder):

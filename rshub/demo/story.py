@@ -34,7 +34,7 @@ from rshub.preferences.scores import Point, RewardScore, Scores
 from rshub.rewards.spec import Reward, reward_from_spec
 from rshub.soups.compose import Soup, compose
 from rshub.soups.lock import FILE_NAME as LOCK
-from rshub.soups.mixer import Mixer
+from rshub.soups.mixing.mixer import Mixer
 from rshub.soups.resolve import Resolution, resolve
 from rshub.training.quiet import torch_on_one_thread
 from rshub.training.train import TrainResult, train

@@ -28,7 +28,7 @@ from rshub.soups.lock import Pin
 from rshub.tensors.writer import write_whole
 
 if TYPE_CHECKING:
-    from rshub.soups.mixer import Mixer
+    from rshub.soups.mixing.mixer import Mixer
 
 
 def evaluate(
@@ -148,7 +148,7 @@ def _measured(
     """Measure one target after another; those that follow on the same base and adapters share one model."""
     try:
         from rshub.evaluation.sweep import measure
-        from rshub.soups.mixer import Mixer
+        from rshub.soups.mixing.mixer import Mixer
     except ImportError as fault:
         raise MissingExtra("train", needed_for="evaluating") from fault
     mixer: Mixer | None = None

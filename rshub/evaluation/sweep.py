@@ -14,7 +14,7 @@ from rshub.evaluation.prompts import Prompt
 from rshub.preferences.scores import Point, Scores
 from rshub.rewards.samples import TextSample
 from rshub.rewards.spec import Reward
-from rshub.soups.mixer import Mixer
+from rshub.soups.mixing.mixer import Mixer
 
 Progress = Callable[[int, int], None]
 

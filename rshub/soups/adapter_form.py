@@ -20,7 +20,7 @@ from rshub.deltas.summed import Summed
 from rshub.deltas.tying import tied_pair
 from rshub.errors import Incompatible
 from rshub.soups.ingredients import Ingredient, Touched
-from rshub.soups.method import Method
+from rshub.soups.methods.method import Method
 from rshub.tensors.checkpoint import Checkpoint, Placed
 from rshub.tensors.dtypes import FLOATS
 from rshub.types import TensorName

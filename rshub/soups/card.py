@@ -7,8 +7,8 @@ from typing import Any
 from rshub.errors import InvalidInput
 from rshub.experts.card import SOUP_FAMILY_TAG, card_template, front_matter
 from rshub.preferences.preference import Preference
-from rshub.soups.build import SoupReport
 from rshub.soups.lock import SoupLock
+from rshub.soups.writing.build import SoupReport
 
 SOUP_TAG = "rewarded-soup-merge"
 

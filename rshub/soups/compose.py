@@ -15,16 +15,16 @@ from rshub.errors import IntegrityError, InvalidInput, OutputError, RshubError
 from rshub.experts.base_identity import read_layout
 from rshub.hub.client import Hub
 from rshub.preferences.policy import Policy
-from rshub.soups.build import SoupReport, write_soup
 from rshub.soups.card import render_soup_card
-from rshub.soups.earlier import EarlierSoup
 from rshub.soups.fetch import fetch_base, fetch_terms, identity_of
 from rshub.soups.lock import FILE_NAME, OutputForm, SoupLock
-from rshub.soups.method import Options
-from rshub.soups.methods import find_method, refuse_start, settle_options
+from rshub.soups.methods.method import Options
+from rshub.soups.methods.registry import find_method, refuse_start, settle_options
 from rshub.soups.plan import ComposePlan, Term, check_options, plan_soup
 from rshub.soups.push import check_target, push_soup
 from rshub.soups.resolve import Resolution, obey, resolve
+from rshub.soups.writing.build import SoupReport, write_soup
+from rshub.soups.writing.earlier import EarlierSoup
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.file_digest import remember_digests
 from rshub.tensors.writer import fresh_folder, write_whole

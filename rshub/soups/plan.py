@@ -19,8 +19,8 @@ from rshub.formats.fields import nearest
 from rshub.formats.header import span_bytes
 from rshub.soups.adapter_form import Form, Kept, adapter_forms, kept_whole
 from rshub.soups.ingredients import Ingredient, Term, Touched, gather, refuse_two_namings, touched_tensors
-from rshub.soups.method import Method, Options, Setting, Share
-from rshub.soups.methods import check_method, find_method, refuse_start, settle_options
+from rshub.soups.methods.method import Method, Options, Setting, Share
+from rshub.soups.methods.registry import check_method, find_method, refuse_start, settle_options
 from rshub.soups.untie import settle_head, untied_warning
 from rshub.tensors.changes import Change
 from rshub.tensors.checkpoint import Checkpoint, Placed

@@ -18,8 +18,8 @@ import numpy as np
 
 from rshub.errors import Incompatible
 from rshub.soups.ingredients import Touched
-from rshub.soups.method import Setting, Share, factor_gram
-from rshub.soups.methods import mix_deltas
+from rshub.soups.methods.delta import mix_deltas
+from rshub.soups.methods.method import Setting, Share, factor_gram
 from rshub.soups.plan import SINGLE, ComposePlan
 from rshub.tensors.blas import one_thread
 from rshub.tensors.changes import Change

@@ -29,7 +29,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
-from rshub.soups.mixer import Mixer
+from rshub.soups.mixing.mixer import Mixer
 
 WORDS = 4096
 

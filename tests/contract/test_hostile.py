@@ -10,19 +10,21 @@ import pytest
 from huggingface_hub import hf_hub_url
 
 JSON = {"Content-Type": "application/json"}
+PATIENCE = 60  # seconds; a busy machine is no finding
 
 
 @pytest.fixture
 def owner(hub, token_for):
     """Raw requests with alice's token."""
-    with httpx2.Client(base_url=hub.endpoint, headers={"Authorization": f"Bearer {token_for('alice')}"}) as client:
+    headers = {"Authorization": f"Bearer {token_for('alice')}"}
+    with httpx2.Client(base_url=hub.endpoint, headers=headers, timeout=PATIENCE) as client:
         yield client
 
 
 @pytest.fixture(autouse=True)
 def still_alive(hub):
     yield
-    newest = httpx2.get(f"{hub.endpoint}/api/models?limit=3&full=true&cardData=true&config=true")
+    newest = httpx2.get(f"{hub.endpoint}/api/models?limit=3&full=true&cardData=true&config=true", timeout=PATIENCE)
     assert newest.status_code == 200
     assert len(newest.json()) <= 3
 

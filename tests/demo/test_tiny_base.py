@@ -62,7 +62,7 @@ def test_soups_of_two_experts_lie_above_the_line_between_them(tmp_path):
     from rshub.evaluation.prompts import read_prompts
     from rshub.evaluation.sweep import line, sweep
     from rshub.rewards.spec import reward_from_spec
-    from rshub.soups.mixer import Mixer
+    from rshub.soups.mixing.mixer import Mixer
     from rshub.training.train import train
 
     train_base(tmp_path / "base")

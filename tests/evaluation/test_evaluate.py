@@ -274,6 +274,6 @@ def test_an_adapter_without_a_known_base_asks_for_it(kitchen, tmp_path):
 
 
 def test_what_is_not_installed_is_named(kitchen, monkeypatch):
-    monkeypatch.setitem(sys.modules, "rshub.soups.mixer", None)
+    monkeypatch.setitem(sys.modules, "rshub.soups.mixing.mixer", None)
     with pytest.raises(MissingExtra, match="evaluating needs the extra 'train'"):
         measured(kitchen, str(kitchen / "recall"))

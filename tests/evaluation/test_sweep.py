@@ -13,7 +13,7 @@ LENGTH = reward_from_spec("metric:length")
 
 @pytest.fixture(scope="module")
 def mixer(kitchen):
-    from rshub.soups.mixer import Mixer
+    from rshub.soups.mixing.mixer import Mixer
 
     return Mixer(kitchen / "base", {name: kitchen / name for name in ("recall", "precision")})
 

@@ -54,10 +54,10 @@ def test_whole_characters_may_be_escaped_and_escapes_may_be_written_of():
 
 def test_a_repeated_key_is_found_in_time_that_grows_with_the_file():
     text = "{" + ",".join(f'"{number}": 0' for number in range(200_000)) + ', "199999": 1}'
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(InvalidInput, match="'199999' is there twice"):
         load_json(text.encode(), source="x")
-    assert time.monotonic() - began < 5.0
+    assert time.process_time() - began < 5.0
 
 
 def test_brackets_inside_strings_are_no_nesting():

@@ -52,19 +52,19 @@ def test_a_choice_suggests_the_nearest():
 def test_guesses_are_made_for_the_first_faults_only():
     top = Fields({f"direktion{n}": n for n in range(20_000)} | {"rows": [{"mxa": "mxa", "more": 1}] * 2000}, source="x")
     top.has("direction")
-    began = time.monotonic()
+    began = time.process_time()
     for row in top.each("rows"):
         row.choice("mxa", ("max", "min"))
         row.refuse_unknown()
     top.refuse_unknown()
     with pytest.raises(InvalidInput) as caught:
         top.finish()
-    assert time.monotonic() - began < 2.0
+    assert time.process_time() - began < 2.0
     assert len(caught.value.problems) == 24_000
     assert caught.value.problems[-1] == "direktion19999: no such key"
 
 
 def test_what_is_very_long_is_no_misspelling():
-    began = time.monotonic()
+    began = time.process_time()
     assert nearest("max" * 1_000_000, ["max" * 300, "min"]) == ""
-    assert time.monotonic() - began < 1.0
+    assert time.process_time() - began < 1.0

@@ -8,9 +8,9 @@ import yaml
 
 from rshub.experts.card import render_expert_card
 from rshub.experts.manifest import ExpertManifest
-from rshub.soups.build import SoupReport
 from rshub.soups.card import render_soup_card
 from rshub.soups.lock import SoupLock
+from rshub.soups.writing.build import SoupReport
 
 CARDS = Path(__file__).parents[2] / "model_cards"
 

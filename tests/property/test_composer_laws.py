@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rshub.soups.build import write_soup
 from rshub.soups.plan import Term, plan_soup
+from rshub.soups.writing.build import write_soup
 from rshub.tensors.checkpoint import Checkpoint
 from tests.tiny_models import Tiny, load, load_folder
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from rshub.soups.build import write_soup
 from rshub.soups.plan import Term, plan_soup
+from rshub.soups.writing.build import write_soup
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.writer import fresh_folder
-from tests.soups.mixer_lab import lab  # noqa: F401 - a fixture
-from tests.soups.mixer_llama import llama  # noqa: F401 - a fixture
+from tests.soups.mixing.mixer_lab import lab  # noqa: F401 - a fixture
+from tests.soups.mixing.mixer_llama import llama  # noqa: F401 - a fixture
 from tests.tiny_models import load, load_folder
 
 

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from rshub.errors import IntegrityError
-from rshub.soups.build_checkpoint import write_checkpoint
 from rshub.soups.survey import SAMPLE_ELEMENTS
+from rshub.soups.writing.build_checkpoint import write_checkpoint
 from rshub.tensors import output_file
 from rshub.tensors.tensor_file import TensorFile
 from tests.tiny_models import dump, load_folder
@@ -30,7 +30,7 @@ MODULES = [f"model.layers.{n}.mlp.up_proj" for n in range(100)]
 COMPOSE = """
     import json, sys
     from pathlib import Path
-    from rshub.soups.build import write_soup
+    from rshub.soups.writing.build import write_soup
     from rshub.soups.plan import Term, plan_soup
     from rshub.tensors.checkpoint import Checkpoint
 

@@ -120,7 +120,7 @@ def test_memory_does_not_grow_with_the_model(tmp_path, megabytes):
         from pathlib import Path
         import numpy as np
         from rshub.formats.header import render_header
-        from rshub.soups.build import write_soup
+        from rshub.soups.writing.build import write_soup
         from rshub.soups.plan import Term, plan_soup
         from rshub.tensors.checkpoint import Checkpoint
 

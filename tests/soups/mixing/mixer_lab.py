@@ -113,7 +113,7 @@ def lab(tiny):
             return filled(net(**other), load_folder(self.base))
 
         def mixer(self, model=None, labels=None):
-            from rshub.soups.mixer import Mixer
+            from rshub.soups.mixing.mixer import Mixer
 
             folders = {label: self.folders[label] for label in labels or self.folders}
             return Mixer(self.base, folders, model=model or self.model())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rshub.errors import Incompatible, InvalidInput
-from tests.soups.mixer_lab import CLOSE, SHAPES, filled, ids, net, said
+from tests.soups.mixing.mixer_lab import CLOSE, SHAPES, filled, ids, net, said
 from tests.tiny_models import load_folder
 
 SOUPS = ({"one": 1.0}, {"one": 0.3, "two": 0.7}, {"two": -0.5, "one": 1.2}, {}, {"two": 2.0})
@@ -89,7 +89,7 @@ def test_layers_that_others_reach_into_are_not_passed_by(tiny):
     import torch
     from torch import nn
 
-    from rshub.soups.mixer import Mixer
+    from rshub.soups.mixing.mixer import Mixer
 
     shapes = {"self_attn.out_proj.weight": (6, 6), "linear1.weight": (9, 6), "linear2.weight": (6, 9)}
     layer = nn.TransformerEncoderLayer(6, 2, 9, batch_first=True).eval()
@@ -110,7 +110,7 @@ def test_layers_that_others_reach_into_are_not_passed_by(tiny):
 def test_rows_are_refused_where_tokens_are_routed(tiny, lab):
     from torch import nn
 
-    from rshub.soups.mixer import Mixer
+    from rshub.soups.mixing.mixer import Mixer
 
     base = tiny.base(shapes={"experts.0.up.weight": (6, 4)}, config={})
     folder = tiny.adapter(modules=["experts.0.up"], shapes={"experts.0.up.weight": (6, 4)}).folder

@@ -29,8 +29,8 @@ from rshub.deltas.expert_tensors import read_expert
 from rshub.deltas.tying import tied_pair
 from rshub.errors import Incompatible, InvalidInput, RshubError
 from rshub.formats.fields import nearest
-from rshub.soups.mixer_branches import Gate, Shift, Slot, branch_for, spatial_of, takes_branches
-from rshub.soups.mixer_weights import Share, Weight
+from rshub.soups.mixing.branches import Gate, Shift, Slot, branch_for, spatial_of, takes_branches
+from rshub.soups.mixing.weights import Share, Weight
 from rshub.soups.plan import LARGEST_COEFFICIENT
 from rshub.soups.twins import placed_with_twins
 from rshub.tensors.checkpoint import Checkpoint

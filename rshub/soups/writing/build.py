@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rshub.soups.build_adapter import write_adapter
-from rshub.soups.build_checkpoint import write_checkpoint
-from rshub.soups.earlier import EarlierSoup
 from rshub.soups.honesty import figures, rounding_figures, truncation_warnings
 from rshub.soups.plan import ComposePlan
 from rshub.soups.report_lines import report_lines
-from rshub.soups.side_files import write_side_files
 from rshub.soups.survey import survey
+from rshub.soups.writing.build_adapter import write_adapter
+from rshub.soups.writing.build_checkpoint import write_checkpoint
+from rshub.soups.writing.earlier import EarlierSoup
+from rshub.soups.writing.side_files import write_side_files
 from rshub.types import Digest
 
 

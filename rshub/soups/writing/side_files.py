@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rshub.soups.edited_files import edited, is_edited, new_indices
 from rshub.soups.plan import ComposePlan
+from rshub.soups.writing.edited_files import edited, is_edited, new_indices
 from rshub.tensors.companions import side_files
 from rshub.tensors.plain_file import open_plain
 from rshub.types import Digest

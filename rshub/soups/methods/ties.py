@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rshub.errors import IntegrityError
-from rshub.soups.method import Method, Options, Setting, Share
+from rshub.soups.methods.method import Method, Options, Setting, Share
 from rshub.tensors.changes import Part, refuse_unsound_parts
 from rshub.tensors.dtypes import Array
 from rshub.tensors.factors import Factors

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from rshub.errors import Incompatible, IntegrityError, RshubError
-from rshub.soups.build_checkpoint import write_checkpoint
 from rshub.soups.plan import Term, plan_soup
+from rshub.soups.writing.build_checkpoint import write_checkpoint
 from rshub.tensors.checkpoint import Checkpoint
 from tests.tiny_models import DTYPES, MODULES, SHAPES, dump, load, load_folder
 
@@ -426,7 +426,7 @@ def test_a_compose_that_is_killed_leaves_nothing_under_the_name(tiny, tmp_path, 
     code = """
         import os, signal, sys
         from pathlib import Path
-        from rshub.soups.build_checkpoint import write_checkpoint
+        from rshub.soups.writing.build_checkpoint import write_checkpoint
         from rshub.soups.plan import Term, plan_soup
         from rshub.tensors import output_file
         from rshub.tensors.checkpoint import Checkpoint
@@ -464,7 +464,7 @@ def test_a_compose_that_meets_a_full_disk_leaves_nothing(tiny, tmp_path):
         import resource, sys
         from pathlib import Path
         from rshub.errors import OutputError
-        from rshub.soups.build import write_soup
+        from rshub.soups.writing.build import write_soup
         from rshub.soups.plan import Term, plan_soup
         from rshub.tensors.checkpoint import Checkpoint
         from rshub.tensors.writer import fresh_folder
@@ -491,7 +491,7 @@ def test_composing_never_imports_torch(tiny, tmp_path):
     code = """
         import sys
         from pathlib import Path
-        from rshub.soups.build import write_soup
+        from rshub.soups.writing.build import write_soup
         from rshub.soups.plan import Term, plan_soup
         from rshub.tensors.checkpoint import Checkpoint
         base, adapter, out = map(Path, sys.argv[1:])

@@ -20,12 +20,12 @@ from rshub.deltas.adapters import CONFIG, PREFIX, WEIGHTS
 from rshub.errors import Incompatible
 from rshub.formats.canonical import file_bytes, sha256
 from rshub.formats.header import render_header
-from rshub.soups.adapter_config import adapter_config
 from rshub.soups.adapter_form import BIAS, Form, Kept
-from rshub.soups.change_tiles import change_tiles, changes, dense_change
 from rshub.soups.honesty import truncation_figures
 from rshub.soups.ingredients import Touched
 from rshub.soups.plan import ComposePlan
+from rshub.soups.writing.adapter_config import adapter_config
+from rshub.soups.writing.change_tiles import change_tiles, changes, dense_change
 from rshub.tensors.blas import one_thread
 from rshub.tensors.dense_rank import nearest_of_rank
 from rshub.tensors.dtypes import Array

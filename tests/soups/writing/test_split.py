@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from rshub.errors import Incompatible, InvalidInput, NotFound
-from rshub.soups.build import write_soup
 from rshub.soups.compose import compose
-from rshub.soups.earlier import EarlierSoup
 from rshub.soups.lock import LockedExpert, OutputForm, Pin, SoupLock
 from rshub.soups.verify import verify
+from rshub.soups.writing.build import write_soup
+from rshub.soups.writing.earlier import EarlierSoup
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.file_digest import file_digest
 from tests.soups.test_pipelines import TO_Q, pipeline

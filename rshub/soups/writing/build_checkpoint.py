@@ -15,11 +15,11 @@ from pathlib import Path
 from rshub.errors import IntegrityError
 from rshub.formats.canonical import load_json
 from rshub.formats.header import LENGTH_BYTES, header_length, render_header, span_bytes
-from rshub.soups.earlier import EarlierSoup
 from rshub.soups.ingredients import Touched
-from rshub.soups.output_layout import OutputShard, output_shards
 from rshub.soups.plan import ComposePlan
 from rshub.soups.survey import sample_ranges
+from rshub.soups.writing.earlier import EarlierSoup
+from rshub.soups.writing.output_layout import OutputShard, output_shards
 from rshub.tensors.dtypes import FLOATS, working
 from rshub.tensors.kernels import Sample, TensorRewrite
 from rshub.tensors.parts import FilePlan, Literal, Part, Rewritten, Verbatim

@@ -12,7 +12,7 @@ from typing import Any
 from rshub.soups.adapter_form import BIAS, Kept
 from rshub.soups.ingredients import Touched
 from rshub.soups.plan import ComposePlan
-from rshub.soups.target_names import saved_names, target_names
+from rshub.soups.writing.target_names import saved_names, target_names
 
 TASKS = ("CAUSAL_LM", "SEQ_2_SEQ_LM", "SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION")
 """Values of ``task_type`` that PEFT knows."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rshub.formats.canonical import canonical_bytes
-from rshub.soups.method import Method, Options, Setting, Share
+from rshub.soups.methods.method import Method, Options, Setting, Share
 from rshub.tensors.changes import Linear, Part
 from rshub.tensors.dtypes import Array
 from rshub.tensors.tiles import Scratch, Tile

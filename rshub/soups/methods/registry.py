@@ -12,29 +12,16 @@ from dataclasses import fields
 from rshub.deltas.expert_tensors import ExpertTensors
 from rshub.errors import Incompatible, InvalidInput
 from rshub.formats.fields import nearest
-from rshub.soups.dare import DARE
-from rshub.soups.factor import FACTOR
-from rshub.soups.method import LAWS, Method, Options, Setting, Share
-from rshub.soups.slerp import SLERP
-from rshub.soups.ties import TIES
-from rshub.tensors.changes import Linear
+from rshub.soups.methods.dare import DARE
+from rshub.soups.methods.delta import DELTA
+from rshub.soups.methods.factor import FACTOR
+from rshub.soups.methods.method import Method, Options
+from rshub.soups.methods.slerp import SLERP
+from rshub.soups.methods.ties import TIES
 
 LARGEST_SEED = 2**53
 """The largest whole number that every reader of JSON takes exactly."""
 
-
-def mix_deltas(shares: Sequence[Share], setting: Setting) -> Linear:  # noqa: ARG001 - one form for all
-    """Give sum of coefficient_i * Delta_i, exactly: low-rank deltas as stacked factors."""
-    return Linear.of([(share.coefficient, share.part) for share in shares])
-
-
-DELTA = Method(
-    name="delta",
-    source="Ramé et al., Rewarded soups (NeurIPS 2023), equation 1, on the product of the factors",
-    mix=mix_deltas,
-    laws=LAWS,
-    ranks="sum",
-)
 
 METHODS: Mapping[str, Method] = {method.name: method for method in (DELTA, FACTOR, SLERP, TIES, DARE)}
 

@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from rshub.errors import Incompatible, InvalidInput, NotFound
-from tests.soups.mixer_llama import PREFIX, dense, logits, tokens, weights
+from tests.soups.mixing.mixer_llama import PREFIX, dense, logits, tokens, weights
 
 SOUPS = (
     {"recall": 1.0},
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:Futu
 
 @pytest.fixture
 def mixer(llama):
-    from rshub.soups.mixer import Mixer
+    from rshub.soups.mixing.mixer import Mixer
 
     with Mixer(llama / "base", {name: llama / name for name in ("recall", "precision")}) as made:
         yield made
@@ -143,7 +143,7 @@ def test_one_expert_alone_is_what_peft_makes_of_it(mixer, llama):
 def test_the_base_stays_what_it_is_bit_for_bit(llama):
     from transformers import LlamaForCausalLM
 
-    from rshub.soups.mixer import Mixer
+    from rshub.soups.mixing.mixer import Mixer
 
     stored = load_file(llama / "base/model.safetensors")
     batch = tokens(2)
@@ -194,7 +194,7 @@ def test_beside_16_bits_experts_are_not_rounded(llama, reference):
     """What a model of 16 bits says is as near to the float64 one as when its weights were merged and rounded to 16."""
     import torch
 
-    from rshub.soups.mixer import Mixer
+    from rshub.soups.mixing.mixer import Mixer
 
     batch, soup = tokens(8), {"recall": 0.3, "precision": 0.7}
     expected = reference(soup, batch)
@@ -209,7 +209,7 @@ def test_beside_16_bits_experts_are_not_rounded(llama, reference):
 
 def test_the_start_that_experts_continue_is_one_more_label(llama, reference):
     """Anchored: theta_init + sum lambda_i (theta_i - theta_init), with the start counting 1 - sum lambda."""
-    from rshub.soups.mixer import Mixer
+    from rshub.soups.mixing.mixer import Mixer
 
     with Mixer(llama / "base", {"init": llama / "precision", "recall": llama / "recall"}) as mixer:
         rows = [{"recall": share, "init": 1 - share} for share in (0.0, 0.5, 1.5)]
@@ -225,7 +225,7 @@ def test_a_head_that_is_the_embedding_changes_only_where_the_expert_changes_it(l
     from peft import PeftModel
     from transformers import LlamaForCausalLM
 
-    from rshub.soups.mixer import Mixer
+    from rshub.soups.mixing.mixer import Mixer
 
     rng = np.random.default_rng(8)
     stored = load_file(llama / "base/model.safetensors")
@@ -260,8 +260,8 @@ def test_a_head_that_is_the_embedding_changes_only_where_the_expert_changes_it(l
 
 
 def test_a_composed_checkpoint_holds_the_same_weights(mixer, llama, tmp_path):
-    from rshub.soups.build import write_soup
     from rshub.soups.plan import Term, plan_soup
+    from rshub.soups.writing.build import write_soup
     from rshub.tensors.checkpoint import Checkpoint
 
     coefficients = {"recall": 0.3, "precision": 0.7}
@@ -275,7 +275,7 @@ def test_a_composed_checkpoint_holds_the_same_weights(mixer, llama, tmp_path):
 
 
 def test_what_is_not_loaded_or_beyond_the_limit_is_refused(mixer, llama):
-    from rshub.soups.mixer import Mixer
+    from rshub.soups.mixing.mixer import Mixer
 
     for mix in (mixer.mix, lambda soup: mixer.mix_rows([{}, soup]), lambda soup: mixer.merged(soup).__enter__()):
         with pytest.raises(InvalidInput, match="did you mean 'recall'"):
@@ -308,9 +308,9 @@ def changed(llama, tmp_path):
 def test_what_the_composer_refuses_is_refused_here_and_leaves_the_start(
     llama, changed, tmp_path, factor, coefficient, why
 ):
-    from rshub.soups.build import write_soup
-    from rshub.soups.mixer import Mixer
+    from rshub.soups.mixing.mixer import Mixer
     from rshub.soups.plan import Term, plan_soup
+    from rshub.soups.writing.build import write_soup
     from rshub.tensors.checkpoint import Checkpoint
 
     folder = changed("precision", factor)
@@ -338,7 +338,7 @@ def test_what_the_composer_refuses_is_refused_here_and_leaves_the_start(
 
 
 def test_an_adapter_that_does_not_fit_is_refused_by_name(llama, tmp_path):
-    from rshub.soups.mixer import Mixer
+    from rshub.soups.mixing.mixer import Mixer
 
     broken = tmp_path / "broken"
     shutil.copytree(llama / "precision", broken)

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from rshub.errors import NotFound
-from rshub.soups.side_files import write_side_files
+from rshub.soups.writing.side_files import write_side_files
 
 
 def test_a_large_file_is_copied_like_any_other(tiny, pot):
@@ -22,7 +22,7 @@ def test_a_large_file_is_copied_like_any_other(tiny, pot):
 def test_a_file_that_goes_away_is_named(tiny, pot, monkeypatch):
     base = tiny.base()
     plan = pot.plan(base, [(tiny.adapter(), 1.0)])
-    monkeypatch.setattr("rshub.soups.side_files.side_files", lambda folder, model: ["tokenizer.json"])
+    monkeypatch.setattr("rshub.soups.writing.side_files.side_files", lambda folder, model: ["tokenizer.json"])
     (base / "tokenizer.json").unlink()
     with pytest.raises(NotFound, match=r"tokenizer\.json"):
         write_side_files(plan, tiny.path("out"))

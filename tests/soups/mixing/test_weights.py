@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rshub.errors import Incompatible, IntegrityError
-from tests.soups.mixer_lab import CLOSE, SHAPES, ids, said
+from tests.soups.mixing.mixer_lab import CLOSE, SHAPES, ids, said
 from tests.tiny_models import dump, load, load_folder
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rshub.errors import IntegrityError
-from rshub.soups.method import Options, Setting
-from rshub.soups.ties import least_kept
+from rshub.soups.methods.method import Options, Setting
+from rshub.soups.methods.ties import least_kept
 from rshub.tensors.tiles import Grid
 from tests.tiny_models import MODULES, dump, load_folder
 

@@ -13,8 +13,8 @@ from typing import Any
 from rshub.errors import IntegrityError
 from rshub.formats.canonical import load_json
 from rshub.formats.header import span_bytes
-from rshub.soups.output_layout import index_name, output_shards
 from rshub.soups.plan import ComposePlan
+from rshub.soups.writing.output_layout import index_name, output_shards
 from rshub.tensors.model_config import CONFIG, parse_config
 from rshub.tensors.weight_files import MAX_INDEX_BYTES
 

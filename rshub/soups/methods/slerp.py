@@ -15,7 +15,7 @@ import numpy as np
 
 from rshub.deltas.expert_tensors import ExpertTensors
 from rshub.errors import Incompatible
-from rshub.soups.method import Method, Setting, Share, factor_gram, refuse_other_sum
+from rshub.soups.methods.method import Method, Setting, Share, factor_gram, refuse_other_sum
 from rshub.tensors.changes import Linear
 from rshub.tensors.dtypes import Array
 from rshub.tensors.tiles import Scratch

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from rshub.soups.method import LAWS
-from rshub.soups.methods import METHODS
+from rshub.soups.methods.method import LAWS
+from rshub.soups.methods.registry import METHODS
 from tests.tiny_models import load_folder
 
-HELP = Path(__file__).parents[1] / "golden" / "help" / "rshub-compose.txt"
+HELP = Path(__file__).parents[2] / "golden" / "help" / "rshub-compose.txt"
 
 
 def test_every_method_says_where_it_comes_from_and_what_it_keeps():

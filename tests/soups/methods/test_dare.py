@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rshub.soups.build_checkpoint import write_checkpoint
+from rshub.soups.writing.build_checkpoint import write_checkpoint
 from tests.tiny_models import MODULES, load_folder
 
 SHAPES = {"one.weight": (300, 200), "two.weight": (200, 100), "tall.weight": (1500, 300)}

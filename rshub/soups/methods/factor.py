@@ -13,7 +13,7 @@ import numpy as np
 from rshub.deltas.adapters import Adapter
 from rshub.deltas.expert_tensors import ExpertTensors
 from rshub.errors import Incompatible
-from rshub.soups.method import Method, Setting, Share, refuse_other_sum
+from rshub.soups.methods.method import Method, Setting, Share, refuse_other_sum
 from rshub.tensors.changes import Linear, LowRankPart
 from rshub.tensors.factors import Factors, weighted
 
