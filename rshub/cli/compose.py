@@ -62,6 +62,7 @@ from rshub.cli.output import Output, as_argument, output_options, same_hub
 @click.option("--hash", "hash_", is_flag=True, help="Take the digest of every input afresh.")
 @click.option("--no-digest", is_flag=True, help="Do not take the digests of the output.")
 @click.option("--push", metavar="REPO", help="Publish the soup here once it is whole.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and stop.")
 @choosing_options
 @output_options()
 def compose(
@@ -80,6 +81,7 @@ def compose(
     hash_: bool,
     no_digest: bool,
     push: str | None,
+    dry_run: bool,
     base: str | None,
     mapping: str,
     units: str,
@@ -115,9 +117,11 @@ def compose(
             policy=policy,
             extrapolate=extrapolate,
             lock=lock,
+            dry_run=dry_run,
             progress=progress,
             endpoint=endpoint,
             token=token,
         )
     output.show(soup.to_json(), lines=soup.lines, brief=lambda: [str(out)])
-    output.hint("rshub", "verify", as_argument(out), *same_hub(endpoint))
+    if not dry_run:
+        output.hint("rshub", "verify", as_argument(out), *same_hub(endpoint))

@@ -20,6 +20,9 @@ from rshub.errors import Incompatible, IntegrityError
 from rshub.tensors.tensor_file import TensorFile
 from rshub.types import TensorName
 
+UNDER = ".base_layer."
+"""What PEFT puts into the name of a layer that lies under factors; it ignores any other name for such a layer."""
+
 
 def read_extras(
     roles: ByRole, file: TensorFile, settings: LoraSettings, modules: Mapping[str, LowRank | Decomposed]
@@ -49,11 +52,12 @@ def read_extras(
 
 
 def _adds_up(several: list[Wanted]) -> bool:
-    """Say whether changes of one parameter lie on top of each other: one in place, and one over it."""
+    """Say whether changes of one parameter lie on top of each other: one in the layer itself, and one over it."""
     kinds = {type(wanted.delta) for wanted in several}
-    in_place = all(wanted.in_place for wanted in several if isinstance(wanted.delta, Replaced))
+    wholes = [wanted for wanted in several if isinstance(wanted.delta, Replaced)]
+    beneath = all(wanted.in_place and UNDER in wanted.delta.first_name for wanted in wholes)
     over = kinds <= {LowRank, Added, Replaced} or kinds == {Decomposed, Replaced}
-    return len(several) == len(kinds) and over and in_place
+    return len(several) == len(kinds) and over and beneath
 
 
 def _biases(roles: ByRole, file: TensorFile, modules: Mapping[str, LowRank | Decomposed]) -> list[Wanted]:

@@ -11,19 +11,22 @@ from rshub.soups.lock import SoupLock
 from rshub.soups.writing.build import SoupReport
 
 SOUP_TAG = "rewarded-soup-merge"
+HERE = "./soup"
+"""What the folder of a soup is called in its own card."""
 
 
-def render_soup_card(lock: SoupLock, report: SoupReport, *, name: str) -> str:
+def render_soup_card(lock: SoupLock, report: SoupReport, *, name: str | None) -> str:
     """Render ``README.md``.
 
     Args:
         lock: What the soup is made of.
         report: What its making cost.
-        name: Where it is published, or the name of its folder.
+        name: Where it is published; None for a folder, whose card is the same whatever the folder is called.
     """
     return card_template("rshub.soups", "soup_card.md").render(
         front_matter=front_matter(_metadata(lock)),
-        name=name,
+        name=name or HERE,
+        title=name or lock.preference,
         lock=lock,
         figures=report.lines(),
         extrapolates=_extrapolates(lock.preference),

@@ -5,7 +5,7 @@ The arithmetic is elsewhere (``plan``, ``build``); this is the way from a prefer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,8 +20,9 @@ from rshub.soups.fetch import fetch_base, fetch_terms, identity_of
 from rshub.soups.lock import FILE_NAME, OutputForm, SoupLock
 from rshub.soups.methods.method import Options
 from rshub.soups.methods.registry import find_method, refuse_start, settle_options
-from rshub.soups.plan import ComposePlan, Term, check_options, plan_soup
+from rshub.soups.plan import ComposePlan, check_options, plan_soup
 from rshub.soups.push import check_target, push_soup
+from rshub.soups.report_lines import plan_lines
 from rshub.soups.resolve import Resolution, obey, resolve
 from rshub.soups.writing.build import SoupReport, write_soup
 from rshub.soups.writing.earlier import EarlierSoup
@@ -34,13 +35,17 @@ CARD = "README.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Soup:
-    """A soup on disk, the lock that makes it again, and what its making cost in rounding."""
+    """A soup on disk, the lock that makes it again, and what its making cost in rounding.
+
+    After a dry run there is a ``plan`` instead: what would be read, changed and written.
+    """
 
     out: Path
     lock: SoupLock
     report: SoupReport
     resolution: Resolution | None = None
     pushed: Mapping[str, Any] | None = None
+    plan: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Give the soup for a program."""
@@ -53,6 +58,7 @@ class Soup:
             "files": {name: dict(claim) for name, claim in sorted(self.report.files.items())},
             "report": self.report.figures,
             "pushed": dict(self.pushed) if self.pushed else None,
+            **({} if self.plan is None else {"plan": dict(self.plan)}),
         }
 
     def lines(self) -> list[str]:
@@ -60,6 +66,8 @@ class Soup:
         shown = list(self.resolution.lines()) if self.resolution else []
         mixed = " + ".join(f"{e.coefficient:g} * {e.label}" for e in self.lock.experts) or "the start itself"
         shown.append(f"{self.out}  ({self.lock.form.format}, {self.lock.form.method}): {mixed}")
+        if self.plan is not None:
+            return shown + [f"  {line}" for line in plan_lines(self.plan)]
         shown += [f"  {line}" for line in self.report.lines()]
         if shared := self.report.figures.get("shared"):
             shown.append(f"  {len(shared['files'])} files ({shared['bytes']} bytes) are shared with the earlier soup")
@@ -91,6 +99,7 @@ def compose(
     policy: Path | None = None,
     extrapolate: bool = False,
     lock: Path | str | None = None,
+    dry_run: bool = False,
     progress: Callable[[int, int], None] | None = None,
     endpoint: str | None = None,
     token: str | None = None,
@@ -120,6 +129,7 @@ def compose(
         policy: See ``resolve``; a lock has to obey it too.
         extrapolate: See ``resolve``.
         lock: Where else to write the soup's lock.
+        dry_run: Say what would be done, from headers and configs, and write nothing.
         progress: Called with bytes done and bytes in all.
         endpoint: The hub's address.
         token: Who is asking.
@@ -145,7 +155,7 @@ def compose(
     hub = Hub(endpoint, token)
     _check_targets(target, Path(lock) if lock is not None else None, push, hub)
     with ExitStack() as stack:
-        staging = stack.enter_context(fresh_folder(target))
+        staging = None if dry_run else stack.enter_context(fresh_folder(target))
         resolution = None
         if base is None:
             pinned = SoupLock.load(Path(preference_or_lock))
@@ -176,15 +186,25 @@ def compose(
             layout=layout,
         )
         earlier = EarlierSoup.open(Path(reuse), pinned.base, form, afresh=hash) if reuse is not None else None
-        report = _build(
-            pinned, form, staging, stack, hub, earlier=earlier, afresh=hash, digests=digests, progress=progress
+        plan = _plan(pinned, form, stack, hub, afresh=hash, headers_only=dry_run)
+        if staging is None:
+            nothing = SoupReport(files={}, figures={})
+            return Soup(out=target, lock=pinned, report=nothing, resolution=resolution, plan=plan.describe())
+        report = write_soup(
+            plan,
+            staging,
+            base_model=pinned.base.repo_id or pinned.base.path or "",
+            base_revision=pinned.base.revision,
+            earlier=earlier,
+            digests=digests,
+            progress=progress,
         )
         outputs = {name: claim["sha256"] for name, claim in report.files.items()} if digests else None
         if outputs is not None and pinned.outputs is not None and form == pinned.form:
             _same_bytes(pinned.outputs, outputs)
         done = pinned.composed(form, outputs)
         (staging / FILE_NAME).write_bytes(done.to_bytes())
-        (staging / CARD).write_text(render_soup_card(done, report, name=push or target.name), encoding="utf-8")
+        (staging / CARD).write_text(render_soup_card(done, report, name=push), encoding="utf-8")
     if outputs is not None:
         remember_digests({target / name: digest for name, digest in outputs.items()})
     try:
@@ -226,55 +246,24 @@ def _form(pinned: OutputForm, **said: Any) -> OutputForm:
     return replace(form, density=options.density, seed=options.seed)
 
 
-def _build(
-    lock: SoupLock,
-    form: OutputForm,
-    staging: Path,
-    stack: ExitStack,
-    hub: Hub,
-    *,
-    earlier: EarlierSoup | None,
-    afresh: bool,
-    digests: bool,
-    progress: Callable[[int, int], None] | None,
-) -> SoupReport:
-    """Fetch what the lock pins and write the soup's model files."""
-    if form.format == "checkpoint" or lock.base.path is not None:
-        checkpoint = Checkpoint.open(stack.enter_context(fetch_base(lock.base, hub, afresh=afresh)))
-    else:
-        checkpoint = read_layout(identity_of(lock.base), hub)
+def _plan(
+    lock: SoupLock, form: OutputForm, stack: ExitStack, hub: Hub, *, afresh: bool, headers_only: bool
+) -> ComposePlan:
+    """Fetch what the lock pins, of the base only what is needed, and plan what the form asks for."""
     if lock.init is not None:
         refuse_start(find_method(form.method))
     terms = fetch_terms(lock, hub, afresh=afresh)
-    plan = _plan(checkpoint, terms, form)
-    if plan.needs_weights and checkpoint.folder is None:
-        checkpoint = Checkpoint.open(stack.enter_context(fetch_base(lock.base, hub, afresh=afresh)))
-        plan = _plan(checkpoint, terms, form)
-    return write_soup(
-        plan,
-        staging,
-        base_model=lock.base.repo_id or lock.base.path or "",
-        base_revision=lock.base.revision,
-        earlier=earlier,
-        digests=digests,
-        progress=progress,
-    )
 
+    def whole() -> Checkpoint:
+        return Checkpoint.open(stack.enter_context(fetch_base(lock.base, hub, afresh=afresh)))
 
-def _plan(base: Checkpoint, terms: Sequence[Term], form: OutputForm) -> ComposePlan:
-    """Plan what a form asks for."""
-    return plan_soup(
-        base=base,
-        terms=terms,
-        method=form.method,
-        format=form.format,
-        rank=form.rank,
-        pad_rank=form.pad_rank,
-        dtype=form.dtype,
-        density=form.density,
-        seed=form.seed,
-        layout=form.layout,
-    )
+    def planned(base: Checkpoint) -> ComposePlan:
+        return plan_soup(base=base, terms=terms, **vars(form))
+
+    if lock.base.path is not None or (form.format == "checkpoint" and not headers_only):
+        return planned(whole())
+    plan = planned(read_layout(identity_of(lock.base), hub))
+    return planned(whole()) if plan.needs_weights and not headers_only else plan
 
 
 def _refuse_second_thoughts(

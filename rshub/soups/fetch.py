@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from rshub.deltas.expert_files import ENDING
-from rshub.errors import IntegrityError, InvalidInput, NotFound
+from rshub.errors import IntegrityError, InvalidInput, NotFound, RshubError
 from rshub.experts.base_identity import BaseIdentity
 from rshub.hub.client import Hub
 from rshub.preferences.preference import INIT, SUM_TOLERANCE
@@ -58,8 +58,19 @@ def fetch_base(base: Pin, hub: Hub, *, afresh: bool = False) -> Iterator[Path]:
             link = Path(view) / name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to((source / name).resolve())
-        _check(base, Path(view), afresh=afresh)
-        yield Path(view)
+        try:
+            _check(base, Path(view), afresh=afresh)
+            yield Path(view)
+        except RshubError as fault:
+            _name_as_asked(fault, view, base.place)
+            raise
+
+
+def _name_as_asked(fault: RshubError, view: str, place: str) -> None:
+    """Say in an error what the base is called, not where its files were gathered."""
+    fault.message = fault.message.replace(view, place)
+    fault.where = fault.where.replace(view, place)
+    fault.remedy = fault.remedy.replace(view, place)
 
 
 def _read(hub: Hub, repo_id: RepoId, commit: CommitSha, name: str) -> bytes:

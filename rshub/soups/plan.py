@@ -36,6 +36,9 @@ LAYOUTS = ("base", "split")
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 SINGLE: np.dtype[Any] = np.dtype(np.float32)
 LARGEST_RANK = 65_536
+LARGEST_SINGLE_RANK = 48
+"""Sums of more products than this are formed in float64: in float32 more than one bfloat16 element in ten thousand
+would not be rounded right."""
 LARGEST_COEFFICIENT = 1e9
 """Beyond this a soup is noise, and its figures overflow."""
 
@@ -120,8 +123,10 @@ class ComposePlan:
         return next(found, None)
 
     def work(self, touched: Touched) -> np.dtype[Any]:
-        """Give the dtype in which a tensor is worked on."""
+        """Give the dtype in which a tensor is worked on: float64 also where sums of many products would lose bits."""
         stored = touched.placed.dtype
+        if touched.low_rank is not None and self.rank_of(touched) > LARGEST_SINGLE_RANK:
+            return np.dtype(np.float64)
         return working(stored, self.target_dtype(stored)) if self.format == "checkpoint" else working(stored)
 
     def stored(self, touched: Touched) -> StoredTensor | None:

@@ -22,6 +22,17 @@ def report_lines(figures: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def plan_lines(plan: Mapping[str, Any]) -> list[str]:
+    """Say for a person what a dry run found would be done."""
+    touched, moved = plan["touched"], plan["bytes"]
+    return [
+        f"{touched['tensors']} tensors would change ({touched['elements']} elements), rank {plan['rank']['written']}",
+        f"{moved['read']} bytes would be read, {moved['written']} written",
+        *(f"warning: {warning}" for warning in plan["warnings"]),
+        "nothing was written",
+    ]
+
+
 def _mixture(figures: Mapping[str, Any]) -> Iterator[str]:
     """Say what was done, and how."""
     tensors = figures["touched"]["tensors"]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rshub.errors import Incompatible
+from rshub.errors import Incompatible, IntegrityError
 from rshub.soups.ingredients import Touched
 from rshub.soups.methods.delta import mix_deltas
 from rshub.soups.methods.method import Setting, Share, factor_gram
@@ -147,6 +147,12 @@ def _measured(
     squared = gap = 0.0
     scratch = Scratch()
     for tile, values in setting.walk([share.part for share in shares], scratch, asked):
+        if not np.isfinite(values).all():
+            raise IntegrityError(
+                f"the base's tensor {setting.tensor} holds NaN or an infinity",
+                where=setting.tensor,
+                remedy="compose on a healthy base",
+            )
         deltas = np.stack([share.part.delta(tile, values, scratch).astype(np.float64) for share in shares])
         gram += deltas @ deltas.T
         exact = coefficients @ deltas

@@ -1,7 +1,7 @@
 """The arithmetic on one tensor: read a tile, add its change, round once.
 
-Bfloat16 is worked on in float32, everything finer in float64. A change of a tensor that holds NaN or an
-infinity, and a result that the output dtype cannot hold, are refused by the tensor's name.
+A change of a tensor that holds NaN or an infinity, and a result that the output dtype cannot hold, are refused by the
+tensor's name.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from rshub.errors import Incompatible, IntegrityError
 from rshub.tensors.changes import Blend, Change, Linear
-from rshub.tensors.dtypes import FLOATS, Array, largest, working
+from rshub.tensors.dtypes import FLOATS, Array, largest
 from rshub.tensors.stored import read_exactly
 from rshub.tensors.tiles import Grid, Scratch, Tile
 from rshub.types import TensorName
@@ -41,8 +41,9 @@ class Sample:
 class TensorRewrite:
     """A tensor that is changed, cast, or both, on its way from the base to the output.
 
-    ``change`` makes the change ready when the first window needs it; ``windows`` counts the windows that will, and it
-    is dropped after the last. ``sampled`` is a range of elements whose sums are taken.
+    ``work`` is the dtype of all sums. ``change`` makes the change ready when the first window needs it; ``windows``
+    counts the windows that will, and it is dropped after the last. ``sampled`` is a range of elements whose sums are
+    taken.
     """
 
     name: TensorName
@@ -51,6 +52,7 @@ class TensorRewrite:
     source_dtype: str
     target_dtype: str
     source_start: int
+    work: np.dtype[Any]
     change: Callable[[], Change] | None = None
     sampled: range = range(0)
     windows: int = 0
@@ -80,7 +82,7 @@ class TensorRewrite:
                 self._ready = None
 
     def _tile(self, tile: Tile, into: Array, change: Change | None, source: int, scratch: Scratch) -> None:
-        values = scratch.take("values", tile.count, working(self.source_dtype, self.target_dtype))
+        values = scratch.take("values", tile.count, self.work)
         seen = slice(max(tile.low, self.sampled.start) - tile.low, max(0, min(tile.high, self.sampled.stop) - tile.low))
         sampled = seen.start < seen.stop
         before = wanted = None
@@ -139,10 +141,11 @@ class TensorRewrite:
                 )
             change.refuse_unsound(tile, before, scratch)
         if not (np.abs(values[healthy]) <= limit).all():
+            wider = "write a wider dtype (--dtype bfloat16 or float32), or " if self.target_dtype == "F16" else ""
             raise Incompatible(
                 f"the tensor {self.name} overflows {self.target_dtype}",
                 where=self.name,
-                remedy="write a wider dtype (--dtype bfloat16 or float32), or use smaller coefficients",
+                remedy=f"{wider}use smaller coefficients",
             )
 
     def _measure(self, at: int, before: Array, wanted: Array, rounded: Array) -> None:

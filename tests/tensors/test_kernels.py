@@ -9,7 +9,7 @@ import pytest
 
 from rshub.tensors.blas import one_thread
 from rshub.tensors.changes import Linear
-from rshub.tensors.dtypes import FLOATS
+from rshub.tensors.dtypes import FLOATS, working
 from rshub.tensors.factors import Factors
 from rshub.tensors.kernels import TensorRewrite
 from rshub.tensors.tiles import TILE_ELEMENTS, TILE_ROWS, Scratch
@@ -28,7 +28,7 @@ def tensor(tmp_path):
         code = next(code for code, kind in DTYPES.items() if values.dtype == kind)
         rewrite = TensorRewrite(
             name="t", rows=values.shape[0], columns=values.shape[1], source_dtype=code, target_dtype=target,
-            source_start=7, change=change, **options,
+            source_start=7, work=working(code, target), change=change, **options,
         )  # fmt: skip
 
         def render(*edges):

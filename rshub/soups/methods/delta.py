@@ -15,7 +15,7 @@ def mix_deltas(shares: Sequence[Share], setting: Setting) -> Linear:  # noqa: AR
 
 DELTA = Method(
     name="delta",
-    source="Ramé et al., Rewarded soups (NeurIPS 2023), equation 1, on the product of the factors",
+    source="Ramé et al., Rewarded soups (NeurIPS 2023), equation 1, on the deltas",
     mix=mix_deltas,
     laws=LAWS,
     ranks="sum",

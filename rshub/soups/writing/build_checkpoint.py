@@ -115,6 +115,7 @@ def _file_plan(
         end = at + span_bytes(target, span.shape)
         if name in touched or target != span.dtype:
             one = touched.get(name)
+            work = plan.work(one) if one else working(span.dtype, target)
             rewrite = TensorRewrite(
                 name=name,
                 rows=one.rows if one else 1,
@@ -122,7 +123,8 @@ def _file_plan(
                 source_dtype=span.dtype,
                 target_dtype=target,
                 source_start=span.start,
-                change=functools.partial(plan.change, one, working(span.dtype, target)) if one else None,
+                work=work,
+                change=functools.partial(plan.change, one, work) if one else None,
                 sampled=sampled.get(name, range(0)),
             )
             parts.append(Rewritten(start=at, tensor=rewrite))

@@ -37,17 +37,22 @@ def saved_names(layers: Collection[str], tensors: Collection[TensorName], base: 
 def _names(modules: Collection[str], others: Collection[str], leads: Callable[[str, str], bool]) -> list[str]:
     names: set[str] = set()
     for module in sorted(modules):
-        last = module.rpartition(".")[2]
-        short = not any(leads(other, last) for other in others)
-        name = last if short else module
-        if not short and any(leads(other, module) for other in others):
+        fitting = [name for name in (_tail(module), module) if not any(leads(other, name) for other in others)]
+        if not fitting:
             raise Incompatible(
                 f"the module {module} cannot be named without also naming another whose path ends in it",
                 where=module,
                 remedy="write a checkpoint instead",
             )
-        names.add(name)
+        names.add(fitting[0])
     return sorted(names)
+
+
+def _tail(module: str) -> str:
+    """Give the shortest tail of a path that is a name: a number alone is a place in a list, which many modules have."""
+    parts = module.split(".")
+    named = [number for number, part in enumerate(parts) if not part.isdecimal()]
+    return ".".join(parts[named[-1] :]) if named else module
 
 
 def _ends_in_part(path: str, name: str) -> bool:
@@ -55,7 +60,7 @@ def _ends_in_part(path: str, name: str) -> bool:
 
 
 def _paths(base: Checkpoint, meant: Collection[TensorName], tail: str = WEIGHT) -> set[str]:
-    """Give the paths that a parameter that is not meant may have in memory: as on disk, with and without a body.
+    """Give the paths that what is not meant may have in memory, layers and what holds them: with and without a body.
 
     Of a pipeline only the components count that something is meant of: an adapter is loaded into one of them.
     """
@@ -66,5 +71,6 @@ def _paths(base: Checkpoint, meant: Collection[TensorName], tail: str = WEIGHT) 
         if name not in meant and placed.name.endswith(tail)
         if not base.components or placed.shard.rpartition("/")[0] in folders
     }
-    shorter = {path.partition(".")[2] for path in paths if path.partition(".")[0] in BODIES}
-    return paths | shorter - {""}
+    holders = {path[:at] for path in paths for at, letter in enumerate(path) if letter == "."}
+    shorter = {path.partition(".")[2] for path in paths | holders if path.partition(".")[0] in BODIES}
+    return (paths | holders | shorter) - {""}
