@@ -6,8 +6,8 @@ files at the top, or in folders that are called as the components of the base. P
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rshub.deltas.adapters import CONFIG as ADAPTER_CONFIG
@@ -17,17 +17,23 @@ from rshub.tensors.model_config import CONFIG
 from rshub.tensors.pipeline import MODEL_INDEX, components, model_files
 from rshub.tensors.plain_file import file_names
 from rshub.tensors.tensor_file import PICKLES
-from rshub.tensors.weight_files import INDEX_SUFFIX, SINGLE_FILES, folder_weights
+from rshub.tensors.weight_files import SINGLE_FILES, folder_weights
+from rshub.tensors.weight_index import INDEX_SUFFIX, refuse_parts
+from rshub.types import TensorName
 
 ENDING = ".safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExpertFiles:
-    """The files of an expert, by their path: those that hold tensors, and those that are read with them."""
+    """The files of an expert, by their path: those that hold tensors, and those that are read with them.
+
+    ``placed`` is what indices say: tensor to file, both with the folder that they lie in.
+    """
 
     weights: tuple[str, ...]
     beside: tuple[str, ...] = ()
+    placed: Mapping[TensorName, str] = field(default_factory=dict, repr=False)
 
     @property
     def is_adapter(self) -> bool:
@@ -66,6 +72,7 @@ def expert_files(names: Collection[str], read: Callable[[str], bytes], *, source
     return ExpertFiles(
         weights=tuple(name for part in found for name in part.weights),
         beside=(*_there([MODEL_INDEX], names), *(name for part in found for name in part.beside)),
+        placed={name: file for part in found for name, file in part.placed.items()},
     )
 
 
@@ -95,6 +102,7 @@ def _of_folder(start: str, names: Collection[str], read: Callable[[str], bytes],
     tops = sorted(name for name in own if "/" not in name)
     several = [name for name in tops if name.endswith(ENDING)]
     indices: tuple[str, ...] = ()
+    placed: dict[TensorName, str] = {}
     if len(several) < 2 or any(name in SINGLE_FILES or name.endswith(INDEX_SUFFIX) for name in tops):
         found = folder_weights(tops, read, f"{source}/{start}".rstrip("/"), start=start)
         if found is None:
@@ -104,8 +112,15 @@ def _of_folder(start: str, names: Collection[str], read: Callable[[str], bytes],
                 remedy="name a folder or repo that holds an adapter, or weights in safetensors",
             )
         several, indices = list(found.shards), found.indices
+        placed = {TensorName(start + name): start + file for name, file in found.placed.items()}
+    else:
+        refuse_parts(several, f"{source}/{start}".rstrip("/"))
     beside = (*indices, *_there([CONFIG], tops))
-    return ExpertFiles(weights=tuple(start + name for name in several), beside=tuple(start + name for name in beside))
+    return ExpertFiles(
+        weights=tuple(start + name for name in several),
+        beside=tuple(start + name for name in beside),
+        placed=placed,
+    )
 
 
 def _there(wanted: Collection[str], names: Collection[str]) -> tuple[str, ...]:

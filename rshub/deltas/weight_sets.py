@@ -35,6 +35,7 @@ from rshub.tensors.model_config import CONFIG, parse_config
 from rshub.tensors.plain_file import read_plain
 from rshub.tensors.tensor_file import TensorFile
 from rshub.tensors.tiles import Scratch
+from rshub.tensors.weight_index import hold_to_index
 from rshub.types import Digest, TensorName
 
 VALUE_HEADS = ("v_head.", "value_head.")
@@ -242,7 +243,7 @@ def read_weights(folder: Path, files: ExpertFiles, *, label: str) -> WeightSet:
 
     Raises:
         NotFound: When a file is not there, or may not be read.
-        IntegrityError: For a truncated or hostile file, or a tensor that is there twice.
+        IntegrityError: For a truncated or hostile file, a tensor that is there twice, or an index that does not fit.
         Incompatible: For quantised weights.
     """
     configs = {
@@ -252,8 +253,9 @@ def read_weights(folder: Path, files: ExpertFiles, *, label: str) -> WeightSet:
     }
     saved: dict[str, dict[TensorName, Saved]] = {}
     heads: list[TensorName] = []
-    for path in files.weights:
-        file = TensorFile.open(folder / path)
+    opened = {path: TensorFile.open(folder / path) for path in files.weights}
+    hold_to_index(files.placed, {path: file.tensors for path, file in opened.items()}, source=label)
+    for path, file in opened.items():
         inside = saved.setdefault(_folder_of(path), {})
         for name in file.tensors:
             if plain_name(name).startswith(VALUE_HEADS):

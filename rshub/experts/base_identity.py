@@ -160,7 +160,9 @@ def read_layout(identity: BaseIdentity, hub: Hub) -> Checkpoint:
         name: parse_config(hub.read(repo_id, name, commit=commit, max_bytes=_SMALL), source=f"{repo_id}/{name}")
         for name in config_names(info.files, found.components)
     }
-    return Checkpoint.from_headers(headers, configs=configs, source=str(identity), components=found.components)
+    return Checkpoint.from_headers(
+        headers, configs=configs, source=str(identity), components=found.components, placed=found.placed
+    )
 
 
 def _header(hub: Hub, repo_id: str, name: str, commit: str, size: int) -> bytes:

@@ -20,6 +20,7 @@ from rshub.tensors.pipeline import model_files
 from rshub.tensors.plain_file import read_plain
 from rshub.tensors.tensor_file import TensorFile
 from rshub.tensors.weight_files import weight_files
+from rshub.tensors.weight_index import hold_to_index
 from rshub.types import TensorName
 
 
@@ -59,14 +60,8 @@ class Checkpoint:
         there = model_files(folder)
         found = weight_files(there, lambda name: read_plain(folder / name), source=str(folder))
         files = {shard: TensorFile.open(folder / shard) for shard in found.shards}
-        tensors = _placed({shard: file.tensors for shard, file in files.items()}, str(folder))
-        for name, shard in found.placed.items():
-            if name not in tensors or tensors[name].shard != shard:
-                raise IntegrityError(
-                    f"{folder}: the index puts {name} into {shard}, which does not hold it",
-                    where=name,
-                    remedy="fetch the checkpoint again",
-                )
+        spans = {shard: file.tensors for shard, file in files.items()}
+        hold_to_index(found.placed, spans, source=str(folder))
         configs = {
             name: parse_config(read_plain(folder / name), source=str(folder / name))
             for name in config_names(there, found.components)
@@ -79,7 +74,7 @@ class Checkpoint:
             components=found.components,
             prefixes={shard: file.prefix for shard, file in files.items()},
             sizes={shard: file.size for shard, file in files.items()},
-            tensors=tensors,
+            tensors=_placed(spans, str(folder)),
             config=_together(configs, found.components),
         )
 
@@ -91,6 +86,7 @@ class Checkpoint:
         configs: Mapping[str, Mapping[str, Any]],
         source: str,
         components: tuple[str, ...] = (),
+        placed: Mapping[TensorName, str] | None = None,
     ) -> Checkpoint:
         """Make a checkpoint of what is known about a remote one.
 
@@ -99,14 +95,16 @@ class Checkpoint:
             configs: The model's configs, by their path: at the top, or of the components.
             source: What to call the base in an error.
             components: The folders of a pipeline.
+            placed: Tensor to shard, as the indices say.
 
         Raises:
-            IntegrityError: When a header is not sound.
+            IntegrityError: When a header is not sound, or not what an index says.
         """
         spans = {
             shard: parse_header(prefix, file_size=size, source=f"{source}/{shard}")
             for shard, (prefix, size) in sorted(headers.items())
         }
+        hold_to_index(placed or {}, spans, source=source)
         return cls(
             source=source,
             folder=None,

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from rshub.errors import IntegrityError, NotFound
-from rshub.formats.canonical import load_json
 from rshub.tensors.pipeline import MODEL_INDEX, components
 from rshub.tensors.tensor_file import PICKLES
+from rshub.tensors.weight_index import INDEX_SUFFIX, MAX_INDEX_BYTES, parse_index, refuse_parts
 from rshub.types import TensorName
 
+__all__ = ["INDEX_SUFFIX", "MAX_INDEX_BYTES", "SINGLE_FILES", "WeightFiles", "folder_weights", "weight_files"]
+
 SINGLE_FILES = ("model.safetensors", "diffusion_pytorch_model.safetensors")
-INDEX_SUFFIX = ".safetensors.index.json"
-MAX_INDEX_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,11 +107,15 @@ def folder_weights(
             remedy="keep the one that belongs to the model",
         )
     if indices:
-        return _indexed(indices[0], read(start + indices[0]), tops, source)
+        index = indices[0]
+        placed = parse_index(read(start + index), tops, source=source, place=f"{source}/{index}")
+        return WeightFiles(shards=tuple(sorted(set(placed.values()))), indices=(index,), placed=placed)
     found = sorted(name for name in tops if name.endswith(".safetensors"))
     if len(found) == 1:
+        refuse_parts(found, source)
         return WeightFiles(shards=(found[0],))
     if found:
+        refuse_parts(found, source)
         raise IntegrityError(
             f"{source}: {len(found)} safetensors files and no index that says which belong together",
             where=source,
@@ -126,26 +129,3 @@ def folder_weights(
             remedy="save them as safetensors: save_pretrained(..., safe_serialization=True)",
         )
     return None
-
-
-def _indexed(index: str, data: bytes, names: Collection[str], source: str) -> WeightFiles:
-    place = f"{source}/{index}"
-    weight_map = load_json(data, source=place, error=IntegrityError, max_bytes=MAX_INDEX_BYTES).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise IntegrityError(f"{place}: no weight_map", where=place, remedy="fetch the index again")
-    for name, shard in weight_map.items():
-        plain = isinstance(shard, str) and shard == PurePosixPath(shard).name and shard.endswith(".safetensors")
-        if not plain or "\\" in shard:
-            raise IntegrityError(
-                f"{place}: {name} lies in {shard!r}, which is no plain name of a safetensors file",
-                where=name,
-                remedy="fetch the index again",
-            )
-        if shard not in names:
-            raise IntegrityError(
-                f"{source}: the index names {shard}, which is not there",
-                where=f"{source}/{shard}",
-                remedy="fetch the whole checkpoint",
-            )
-    placed = {TensorName(name): shard for name, shard in weight_map.items()}
-    return WeightFiles(shards=tuple(sorted(set(placed.values()))), indices=(index,), placed=placed)
