@@ -6,6 +6,7 @@ would lead elsewhere is refused.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from rshub.errors import IntegrityError
@@ -46,7 +47,7 @@ def model_files(folder: Path) -> list[str]:
     """List the files of a model in a folder by their path in it: at its top, of its components, its chat templates.
 
     Raises:
-        NotFound: There is no such folder, or it may not be read.
+        NotFound: There is no such folder, or it may not be read; or one in it is a link to nothing.
         IntegrityError: Its ``model_index.json`` is broken.
     """
     names = file_names(folder)
@@ -54,10 +55,10 @@ def model_files(folder: Path) -> list[str]:
     if MODEL_INDEX in names:
         inside += components(read_plain(folder / MODEL_INDEX), source=str(folder / MODEL_INDEX))
     for component in inside[1:]:
-        if (folder / component).is_dir():
+        if os.path.lexists(folder / component):
             names += [f"{component}/{name}" for name in file_names(folder / component)]
     for component in inside:
         place = f"{component}/{TEMPLATES}" if component else TEMPLATES
-        if (folder / place).is_dir():
+        if os.path.lexists(folder / place):
             names += [f"{place}/{name}" for name in file_names(folder / place)]
     return names

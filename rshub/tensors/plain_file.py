@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
+from typing import NoReturn
 
 from rshub.errors import IntegrityError, NotFound, RshubError
+from rshub.tensors.used_names import is_used
 
 
 @contextmanager
@@ -46,10 +48,31 @@ def file_names(folder: Path) -> list[str]:
     """List the plain files of a folder by name.
 
     Raises:
-        NotFound: There is no such folder, or it may not be read.
+        NotFound: There is no such folder, or it may not be read; or a file that would be used is a link to nothing.
+        IntegrityError: A file that would be used is a folder, a device or a pipe.
     """
     with _access(folder, "folder"):
-        return sorted(path.name for path in folder.iterdir() if path.is_file())
+        found = sorted(folder.iterdir())
+        plain = [path for path in found if path.is_file()]
+        for path in sorted({*found} - {*plain}):
+            if is_used(path.name, folder=path.is_dir()):
+                _refuse_odd(path)
+    return [path.name for path in plain]
+
+
+def _refuse_odd(path: Path) -> NoReturn:
+    """Refuse what lies under the name of a file that counts and is none."""
+    if path.is_symlink() and not path.exists():
+        raise NotFound(
+            f"{path}: a link that leads to no file",
+            where=str(path),
+            remedy=f"put {path.name} there, or remove the link if nothing needs it",
+        )
+    raise IntegrityError(
+        f"{path}: a folder, a device or a pipe, not a file",
+        where=str(path),
+        remedy=f"put the file {path.name} there, or give this another name",
+    )
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rshub.errors import IntegrityError
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.companions import is_side_file, side_files
 from rshub.tensors.weight_files import WeightFiles
@@ -88,8 +89,9 @@ def test_other_files_beside_components_stay(name):
 
 
 def test_pipes_and_folders_are_no_side_files(tiny):
-    base = tiny.base()
-    os.mkfifo(base / "vocab.json")
-    (base / "merges.txt").mkdir()
-    found = side_files(base, Checkpoint.open(base))
-    assert found == ["chat_template.jinja", "config.json", "generation_config.json", "tokenizer.json"]
+    for make, name in ((os.mkfifo, "vocab.json"), (os.mkdir, "merges.txt")):
+        base = tiny.base()
+        opened = Checkpoint.open(base)
+        make(base / name)
+        with pytest.raises(IntegrityError, match=name):
+            side_files(base, opened)

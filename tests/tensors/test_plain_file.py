@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from rshub.deltas.expert_tensors import read_expert
 from rshub.errors import IntegrityError, NotFound
+from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.plain_file import file_names, open_plain, read_plain
 from rshub.tensors.tensor_file import TensorFile
 
@@ -85,3 +87,59 @@ def test_what_may_not_be_read_is_said_so(odd):
     )
     said = ["check the rights of the file"] * 2 + ["check the rights of the folder"]
     assert done.stdout.splitlines() == said, done.stderr
+
+
+MAKE = {
+    "a dangling link": lambda path: path.symlink_to("nothing"),
+    "a loop": lambda path: path.symlink_to(path.name),
+    "a pipe": os.mkfifo,
+    "a folder": Path.mkdir,
+    "a link to a folder": lambda path: path.symlink_to("."),
+}
+
+
+def put(path, what):
+    if os.path.lexists(path):
+        path.unlink()
+    MAKE[what](path)
+
+
+@pytest.mark.parametrize("what", MAKE)
+@pytest.mark.parametrize(
+    "name",
+    ["config.json", "adapter_config.json", "model.safetensors.index.json", "model.safetensors", "tokenizer.json",
+     "expert.json"],
+)  # fmt: skip
+def test_what_would_be_used_is_a_plain_file_or_not_there(tmp_path, name, what):
+    put(tmp_path / name, what)
+    with pytest.raises((NotFound, IntegrityError), match=name) as caught:
+        file_names(tmp_path)
+    assert name in caught.value.remedy
+
+
+@pytest.mark.parametrize("what", MAKE)
+def test_a_base_whose_config_cannot_be_read_is_no_base_without_one(tiny, what):
+    base, adapter, whole = tiny.base(), tiny.adapter().folder, tiny.base(seed=2)
+    put(base / "config.json", what)
+    put(adapter / "adapter_config.json", what)
+    put(whole / "config.json", what)
+    for read, folder in ((Checkpoint.open, base), (read_expert, adapter), (read_expert, whole)):
+        with pytest.raises((NotFound, IntegrityError), match=r"config\.json"):
+            read(folder)
+
+
+def test_ordinary_folders_are_harmless(tiny):
+    base = tiny.base()
+    for name in ("runs", "LICENSES", "unet", "checkpoint-10", "merges"):
+        (base / name).mkdir()
+    (base / "wandb").symlink_to("gone")
+    assert Checkpoint.open(base).config
+
+
+def test_a_component_or_templates_that_lead_nowhere_are_refused(tiny):
+    for name in ("vae", "additional_chat_templates"):
+        base = tiny.base()
+        (base / "model_index.json").write_text('{"vae": ["diffusers", "X"]}')
+        (base / name).symlink_to("nothing")
+        with pytest.raises(NotFound, match=name):
+            Checkpoint.open(base)
