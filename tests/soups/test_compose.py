@@ -290,3 +290,32 @@ def test_no_network_and_a_wrong_token_are_told_apart(pair, tmp_path):
     with pytest.raises(NotFound):
         compose(PAIR, base="lab/base", out=tmp_path / "soup", endpoint=pair.endpoint, token="hf_wrong")
     assert not (tmp_path / "soup").exists()
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(pair, tmp_path):
+    soup = cook(pair, tmp_path / "soup", dry_run=True)
+    assert list(tmp_path.glob("soup*")) == list(tmp_path.glob(".soup*")) == []
+    told = soup.to_json()["plan"]
+    made = cook(pair, tmp_path / "made")
+    written = sum(values.nbytes for values in load_folder(tmp_path / "made").values())
+    assert told["bytes"]["written"] == written
+    assert told["touched"]["tensors"] == made.report.figures["touched"]["tensors"]
+    assert any("nothing was written" in line for line in soup.lines())
+
+
+def test_an_error_names_the_base_as_it_was_asked_for(pair, tmp_path):
+    base = tmp_path / "base"
+    shutil.copytree(pair.base_folder, base)
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "some"}}))
+    lora = pair.tiny.adapter()
+    with pytest.raises(Incompatible, match="quantised") as caught:
+        cook(pair, tmp_path / "soup", f'"{lora.folder}"=1', base=str(base))
+    assert caught.value.message.startswith(str(base))
+
+
+def test_the_card_of_a_folder_does_not_depend_on_its_name(pair, tmp_path):
+    cook(pair, tmp_path / "soup")
+    cook(pair, tmp_path / "again", str(tmp_path / "soup" / "soup.lock.json"))
+    for path in (tmp_path / "soup").iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name

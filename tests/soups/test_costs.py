@@ -179,6 +179,15 @@ def test_elements_are_rounded_once(tiny, pot, coefficients):
     assert np.count_nonzero(got != want.astype(got.dtype)) <= 1e-4 * want.size
 
 
+@pytest.mark.parametrize("rank", [48, 64, 256])
+def test_elements_are_rounded_once_whatever_the_rank(tiny, pot, rank):
+    shape = {"model.layers.0.mlp.up_proj.weight": (1024, 1024)}
+    base = tiny.base(dtype="BF16", shapes=shape)
+    adapter = tiny.adapter(modules=["model.layers.0.mlp.up_proj"], shapes=shape, rank=rank, alpha=rank, size=0.2)
+    (got,), (want,) = pot.checkpoint(base, [(adapter, 1.0)]).values(), tiny.dense(base, [(adapter, 1.0)]).values()
+    assert np.count_nonzero(got != want.astype(got.dtype)) <= 1e-4 * want.size
+
+
 @pytest.mark.parametrize("coefficients", [(0.5, 0.5), (0.3, 0.7), (1 / 3, 1 / 3), (1.4, -0.2)])
 def test_averages_of_weights_are_rounded_once(tiny, pot, coefficients):
     shape = {"model.layers.0.mlp.up_proj.weight": (2048, 512)}

@@ -175,3 +175,23 @@ def test_factors_cannot_be_averaged_where_there_is_more(tiny, pot, kinds, name):
     folder, _ = getattr(kinds, name)()
     with pytest.raises(Incompatible, match="more than factors"):
         pot.plan(tiny.base(shapes=BIASED), [(folder, 1.0)], method="factor")
+
+
+def test_a_layer_saved_under_another_name_than_the_one_beneath_the_factors_is_refused(tiny, pot, kinds):
+    factors = {f"{Q}.lora_A.weight": kinds.some(2, 12), f"{Q}.lora_B.weight": kinds.some(12, 2)}
+    saved = kinds.some(12, 12)
+    base = tiny.base()
+    with pytest.raises(Incompatible, match="do not add up") as caught:
+        pot.plan(base, [(kinds.write(factors | {f"{Q}.weight": saved}), 1.0)])
+    assert Q in caught.value.where
+    pot.plan(base, [(kinds.write(factors | {f"{Q}.base_layer.weight": saved}), 1.0)])
+
+
+def test_a_base_that_is_not_finite_is_refused_where_its_values_cancel_too(tiny, pot):
+    base, *experts = (tiny.base(seed=n) for n in range(3))
+    tensors = load_folder(base)
+    hurt = tensors[f"{Q}.weight"].copy()
+    hurt[3, 4] = np.nan
+    dump(base / "model.safetensors", tensors | {f"{Q}.weight": hurt})
+    with pytest.raises(IntegrityError, match=f"the base's tensor {Q}.weight holds NaN"):
+        pot.cook(base, [(expert, 0.5) for expert in experts])

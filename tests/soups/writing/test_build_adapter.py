@@ -210,3 +210,15 @@ def test_names_that_no_one_model_has_are_refused(tiny, pot):
     with pytest.raises(Incompatible, match="no adapter fits both"):
         pot.plan(base, [(adapter, 0.5), (expert, 0.5)], format="adapter", rank=4)
     pot.cook(base, [(adapter, 0.5), (expert, 0.5)])
+
+
+def test_a_place_in_a_list_is_named_with_its_list(tiny, pot):
+    shapes = {f"blocks.{n}.attn.{name}.weight": (6, 6) for n in range(3) for name in ("to_q", "to_out.0")}
+    modules = [name.removesuffix(".weight") for name in shapes]
+    base = tiny.base(shapes=shapes, config={})
+    everywhere = pot.cook(base, [(tiny.adapter(modules=modules, shapes=shapes), 1.0)], format="adapter")[0]
+    named = json.loads((everywhere / "adapter_config.json").read_text())["target_modules"]
+    assert named == ["to_out.0", "to_q"]
+    one = [modules[1], modules[3]]
+    somewhere = pot.cook(base, [(tiny.adapter(modules=one, shapes=shapes), 1.0)], format="adapter")[0]
+    assert json.loads((somewhere / "adapter_config.json").read_text())["target_modules"] == one
