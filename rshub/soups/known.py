@@ -5,13 +5,12 @@ Pure: manifests and scores were read by somebody else. What a manifest says in a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from rshub.preferences.mapping import Known
 from rshub.preferences.payoff import Payoff
-from rshub.preferences.scores import Scores
+from rshub.preferences.scores import LARGEST, Scores
 from rshub.soups.choose import Candidate
 
 
@@ -49,9 +48,10 @@ def _published(chosen: Mapping[str, Candidate], serves: Mapping[str, str]) -> Pa
 
 
 def _mixture(training: Mapping[str, Any]) -> Mapping[str, float]:
+    """Read the shares of the rewards; a number that no float can hold, or that is none, makes them unknown."""
     said = training.get("mixture")
     if not isinstance(said, Mapping) or not all(
-        isinstance(share, (int, float)) and not isinstance(share, bool) and math.isfinite(share)
+        isinstance(share, (int, float)) and not isinstance(share, bool) and abs(share) <= LARGEST
         for share in said.values()
     ):
         return {}
