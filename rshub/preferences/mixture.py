@@ -2,23 +2,26 @@
 
 Expert i was trained on sum_k B[i, k] R_k, so a soup stands for sum_i lambda_i B[i, k] of reward k, and lambda solves
 B^T lambda = mu. A reward counts in the direction in which its own expert was trained. Refused by name: experts that do
-not say what they were trained on, mixtures so much alike that they cannot be told apart, rewards that experts were
-trained on and the preference does not name, and, unless extrapolation is allowed, wishes outside the mixtures, for
-which lambda is negative.
+not say what they were trained on, shares whose sizes do not sum to 1, mixtures so much alike that they cannot be told
+apart, rewards that experts were trained on and the preference does not name, and, unless extrapolation is allowed,
+wishes outside the mixtures, for which lambda is negative or sums to something else than what is wanted.
 
 Source: Xie et al., 2025, Bone Soups, section 4.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from rshub.errors import InvalidInput
+from rshub.preferences.preference import SUM_TOLERANCE
 
 _WORST_CONDITION = 1e6
 _ROUNDING = 1e-9
+_SUMS_ALIKE = 1e-6  # of the largest lambda: what SUM_TOLERANCE and the solving leave stays far below
 
 
 def by_mixture(
@@ -29,7 +32,7 @@ def by_mixture(
     Args:
         wanted: mu for each reward that has an expert.
         mixtures: For the expert of each reward the share of every reward in its training.
-        extrapolate: Whether coefficients may be negative.
+        extrapolate: Whether coefficients may be negative, or sum to something else than is wanted.
 
     Raises:
         InvalidInput: There is no such soup, with the reason.
@@ -42,6 +45,8 @@ def by_mixture(
             remedy="publish it with training.mixture, give the mixture in --scores, or use --mapping identity",
         )
     names = list(wanted)
+    for name in names:
+        _refuse_odd_shares(name, mixtures[name])
     signs = {}
     for name in names:
         own = mixtures[name].get(name, 0.0)
@@ -69,7 +74,8 @@ def by_mixture(
             remedy="use --mapping identity, or experts of different mixtures",
         )
     solved = np.linalg.solve(matrix, np.array([wanted[name] for name in names]))
-    found = {name: 0.0 if abs(value) < _ROUNDING else float(value) for name, value in zip(names, solved, strict=True)}
+    least = _ROUNDING * float(np.abs(solved).max())
+    found = {name: 0.0 if abs(value) < least else float(value) for name, value in zip(names, solved, strict=True)}
     negative = [name for name, value in found.items() if value < 0.0]
     if negative and not extrapolate:
         raise InvalidInput(
@@ -78,4 +84,23 @@ def by_mixture(
             where=negative[0],
             remedy="allow it with --extrapolate, or ask for a mixture between those of the experts",
         )
+    total, asked = math.fsum(found.values()), math.fsum(wanted.values())
+    if abs(total - asked) > _SUMS_ALIKE * max(map(abs, found.values())) and not extrapolate:
+        raise InvalidInput(
+            f"mapping mixture: the coefficients would sum to {total:.4g} where {asked:.4g} is wanted, for some experts "
+            "were trained against what others were trained for",
+            where="mixture",
+            remedy="allow it with --extrapolate, or use --mapping identity",
+        )
     return found
+
+
+def _refuse_odd_shares(name: str, shares: Mapping[str, float]) -> None:
+    """Refuse shares of another scale: they would scale the coefficients, and with these how far the soup goes."""
+    total = sum(map(abs, shares.values()))
+    if not abs(total - 1.0) <= SUM_TOLERANCE:
+        raise InvalidInput(
+            f"mapping mixture: the shares that the expert for {name} was trained on sum to {total:.10g}, not to 1",
+            where=name,
+            remedy="give each reward's part of 1 in training.mixture or in --scores, or use --mapping identity",
+        )

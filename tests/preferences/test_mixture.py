@@ -36,7 +36,25 @@ def test_a_reward_that_was_trained_downwards_counts_as_wanted_downwards():
     found = by_mixture({"safe": 0.45, "length": 0.55}, mixtures)
     assert found == pytest.approx({"safe": 0.5, "length": 0.5})
     opposed = {"safe": {"safe": 0.9, "length": 0.1}, "length": {"length": -1.0}}
-    assert by_mixture({"safe": 0.45, "length": 0.45}, opposed) == pytest.approx({"safe": 0.5, "length": 0.5})
+    with pytest.raises(InvalidInput, match=r"would sum to 1 where 0\.9 is wanted"):
+        by_mixture({"safe": 0.45, "length": 0.45}, opposed)
+    found = by_mixture({"safe": 0.45, "length": 0.45}, opposed, extrapolate=True)
+    assert found == pytest.approx({"safe": 0.5, "length": 0.5})
+
+
+@pytest.mark.parametrize("scale", [100.0, 1e-12, 1e300, float("inf"), float("nan")])
+def test_shares_that_do_not_sum_to_one_are_refused(scale):
+    mixtures = {"a": {"a": 0.7 * scale, "b": 0.3 * scale}, "b": {"a": 0.3, "b": 0.7}}
+    for extrapolate in (False, True):
+        with pytest.raises(InvalidInput, match=r"the expert for a was trained on sum to \S+, not to 1"):
+            by_mixture({"a": 0.5, "b": 0.5}, mixtures, extrapolate=extrapolate)
+
+
+def test_small_wishes_are_no_rounding():
+    mixtures = {"a": {"a": 0.8, "b": 0.2}, "b": {"a": 0.4, "b": 0.6}}
+    # .8 x + .4 y = .5 and .2 x + .6 y = .5, in units of 1e-12
+    found = by_mixture({"a": 0.5e-12, "b": 0.5e-12}, mixtures)
+    assert found == pytest.approx({"a": 0.25e-12, "b": 0.75e-12}, rel=1e-9, abs=0.0)
 
 
 def test_outside_the_mixtures_it_takes_permission():
