@@ -119,9 +119,7 @@ class Classifier:
                     logits = self._model(**self._batch([encoded[place] for place in places])).logits
                 outputs[places] = logits.float().cpu().numpy()
         except torch.OutOfMemoryError as fault:
-            raise RshubError(
-                f"{self.name}: the memory of {self._model.device} is full", where=self.name, remedy="lower batch_size"
-            ) from fault
+            raise _full(self.name, str(self._model.device), "lower batch_size") from fault
         return outputs
 
     def _encoded(self, text: Text, max_length: int | None, *, keep_end: bool) -> Mapping[str, list[int]]:
@@ -193,6 +191,7 @@ def load(name: str, fetch: Callable[[], Mapping[str, Path]], *, dtype: str, devi
 
     Raises:
         Incompatible: It is no sequence classifier, needs code of its repo, or has no trained head.
+        RshubError: The device's memory is full.
     """
     key = (origin, name, dtype, device)
     held = _shared.get(key)
@@ -222,9 +221,17 @@ def load(name: str, fetch: Callable[[], Mapping[str, Path]], *, dtype: str, devi
             where=name,
             remedy="use a model that was trained as a sequence classifier",
         )
-    classifier = Classifier(name, model.to(device).eval(), tokenizer)
+    try:
+        model = model.to(device)
+    except torch.OutOfMemoryError as fault:
+        raise _full(name, device, "use another device, or a smaller dtype") from fault
+    classifier = Classifier(name, model.eval(), tokenizer)
     _shared[key] = classifier
     return classifier
+
+
+def _full(name: str, device: str, remedy: str) -> RshubError:
+    return RshubError(f"{name}: the memory of {device} is full", where=name, remedy=remedy)
 
 
 def _pad_id(model: Any, tokenizer: Any) -> int | None:

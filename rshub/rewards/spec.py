@@ -37,10 +37,10 @@ KINDS: Mapping[str, Callable[[TermText], Term]] = MappingProxyType(
 
 
 class Reward:
-    """A reward: a weighted sum of terms, made by ``reward_from_spec``.
+    """A reward: a sum of terms, each with a factor, made by ``reward_from_spec``.
 
     ``spec`` is the canonical string (terms by name, shortest numbers), ``direction`` says which way is better: a single
-    term has its own, whatever was given a sign or a weight is to be maximised. ``asked`` is what was written before
+    term has its own, whatever was given a sign or a factor is to be maximised. ``asked`` is what was written before
     something in it was resolved, None where there was nothing to resolve.
     """
 
@@ -204,7 +204,7 @@ def _nonzero(spec: str, terms: Mapping[str, float]) -> dict[str, float]:
     kept = {name: coefficient for name, coefficient in terms.items() if coefficient != 0}
     if not kept:
         raise InvalidInput(
-            f"reward {shown(spec)}: all of its terms are zero", where=spec[:80], remedy="leave one with a weight"
+            f"reward {shown(spec)}: all of its terms are zero", where=spec[:80], remedy="leave one with a factor"
         )
     return kept
 

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
 from rshub.errors import Incompatible, IntegrityError, InvalidInput, MissingExtra, NotFound, RshubError
 from rshub.rewards.samples import TextSample, Turn
@@ -173,6 +173,17 @@ def test_a_score_that_is_no_number_is_an_error_and_no_score(shelf, monkeypatch):
     monkeypatch.setattr(held, "outputs", lambda texts, **_: np.array([[1.0], [np.inf]]))
     with pytest.raises(RshubError, match="its score of sample 1 is inf"):
         reward(SAMPLES[:2])
+
+
+def test_a_device_without_room_for_the_model_is_an_error_that_names_both(shelf, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("tried to allocate 2 GiB")
+
+    monkeypatch.setattr(PreTrainedModel, "to", full)
+    reward = reward_from_spec("hf:lab/mood#label=good,dtype=bfloat16").pin(shelf)
+    with pytest.raises(RshubError, match=r"lab/mood@\w+: the memory of \w+ is full") as caught:
+        reward(SAMPLES, {"device": "cpu"})
+    assert "dtype" in caught.value.remedy
 
 
 def test_rewards_on_one_model_share_it_and_loading_draws_no_random_numbers(shelf):
