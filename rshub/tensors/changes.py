@@ -201,12 +201,21 @@ def refuse_unsound_parts(parts: Sequence[Part], tile: Tile, stored: Array, scrat
         IntegrityError: When one is not.
     """
     for part in parts:
-        if not np.isfinite(part.delta(tile, stored, scratch)).all():
-            raise IntegrityError(
-                f"{part.label} holds NaN or an infinity",
-                where=part.label,
-                remedy="leave this expert out, or publish it again from a healthy checkpoint",
-            )
+        refuse_not_finite(part.label, part.delta(tile, stored, scratch))
+
+
+def refuse_not_finite(label: str, values: Array) -> None:
+    """Refuse an expert by what it brings; ``label`` says whose it is, and which tensor.
+
+    Raises:
+        IntegrityError: When a value is NaN or infinite.
+    """
+    if not np.isfinite(values).all():
+        raise IntegrityError(
+            f"{label} holds NaN or an infinity",
+            where=label,
+            remedy="leave this expert out, or publish it again from a healthy checkpoint",
+        )
 
 
 def spread(factors: Factors) -> Factors:

@@ -1,6 +1,7 @@
-"""One output file while it is written: filled from its parts, past the page cache where that is possible, then settled.
+"""One output file while it is written: filled from its pieces, past the page cache where it can be, then settled.
 
-Several threads use it at once, each for another window.
+Several threads use it at once, each for another window. It is open from its first window to its last: whatever the
+number of files, few are open at once.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ import numpy as np
 
 from rshub.errors import IntegrityError
 from rshub.tensors.dtypes import FLOATS
-from rshub.tensors.parts import FilePlan, Literal, Part, Rewritten, Verbatim
+from rshub.tensors.pieces import FilePlan, Literal, Piece, Rewritten, Verbatim
 from rshub.tensors.tiles import Scratch
 
 PAGE = 4096
+
+CLOSED = -1
+"""In the place of a descriptor."""
 
 DIRECT_BYTES = 64 << 20
 """From this size on, files are written past the page cache: they must reach the disk before they get their name."""
@@ -32,49 +36,62 @@ class OutputFile:
     def __init__(self, plan: FilePlan, folder: Path, window: int, *, digests: bool) -> None:
         self.plan = plan
         self.window = window
-        self.source = os.open(plan.source, os.O_RDONLY)
-        try:
-            self.target = os.open(folder / plan.name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        except OSError:
-            os.close(self.source)
-            raise
-        self.direct = _open_direct(folder / plan.name) if plan.size >= DIRECT_BYTES and not window % PAGE else None
+        self.source = self.target = CLOSED
+        self.direct: int | None = None
+        self._path = folder / plan.name
         self.sha = hashlib.sha256() if digests else None
         self.turn = 0
-        self.left = self.windows = -(-plan.size // window)
-        self._ends = [part.end for part in plan.parts]
-        for part in plan.parts:
-            if isinstance(part, Rewritten) and part.end > part.start:
-                part.tensor.windows = (part.end - 1) // window - part.start // window + 1
+        self.left = self.windows = max(1, -(-plan.size // window))  # an empty file has a first window too
+        self._ends = [piece.end for piece in plan.pieces]
+        for piece in plan.pieces:
+            if isinstance(piece, Rewritten) and piece.end > piece.start:
+                piece.tensor.windows = (piece.end - 1) // window - piece.start // window + 1
 
-    def touching(self, low: int, high: int) -> list[Part]:
-        """Give the parts that hold bytes of [low, high)."""
+    def open(self) -> None:
+        """Open the source, and make the output; the thread that takes the first window does it for all.
+
+        Raises:
+            OSError: When the source cannot be read or the output cannot be made; what was opened is closed again.
+        """
+        self.source = os.open(self.plan.source, os.O_RDONLY)
+        try:
+            self.target = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        except OSError:
+            self.close()
+            raise
+        if self.plan.size >= DIRECT_BYTES and not self.window % PAGE:
+            self.direct = _open_direct(self._path)
+
+    def touching(self, low: int, high: int) -> list[Piece]:
+        """Give the pieces that hold bytes of [low, high)."""
         first = bisect.bisect_right(self._ends, low)
-        found: list[Part] = []
-        for part in self.plan.parts[first:]:
-            if part.start >= high:
+        found: list[Piece] = []
+        for piece in self.plan.pieces[first:]:
+            if piece.start >= high:
                 break
-            if part.end > part.start:
-                found.append(part)
+            if piece.end > piece.start:
+                found.append(piece)
         return found
 
-    def fill(self, part: Part, window: memoryview, low: int, scratch: Scratch) -> None:
-        """Put the bytes of a part that belong to a window, which begins at ``low``, into it."""
-        start, end = max(low, part.start), min(low + len(window), part.end)
+    def fill(self, piece: Piece, window: memoryview, low: int, scratch: Scratch) -> None:
+        """Put the bytes of a piece that belong to a window, which begins at ``low``, into it."""
+        start, end = max(low, piece.start), min(low + len(window), piece.end)
         into = window[start - low : end - low]
-        if isinstance(part, Literal):
-            into[:] = part.data[start - part.start : end - part.start]
-        elif isinstance(part, Verbatim):
-            self._read(into, part.source_start + start - part.start)
+        if isinstance(piece, Literal):
+            into[:] = piece.data[start - piece.start : end - piece.start]
+        elif isinstance(piece, Verbatim):
+            self._read(into, piece.source_start + start - piece.start)
         else:
-            self._rewrite(part, into, start, scratch)
+            self._rewrite(piece, into, start, scratch)
 
     def close(self) -> None:
-        """Let go of the source and the output."""
-        os.close(self.source)
-        os.close(self.target)
-        if self.direct is not None:
-            os.close(self.direct)
+        """Let go of the source and the output, as far as they are open."""
+        handles = (self.source, self.target, CLOSED if self.direct is None else self.direct)
+        self.source = self.target = CLOSED
+        self.direct = None
+        for handle in handles:
+            if handle != CLOSED:
+                os.close(handle)
 
     def write(self, buffer: memoryview, size: int, offset: int) -> None:
         """Write the first bytes of an aligned buffer, past the page cache where that is possible.
@@ -91,16 +108,16 @@ class OutputFile:
                 return
         _write(self.target, buffer[:size], offset)
 
-    def copied_by_kernel(self, parts: Sequence[Part], low: int, high: int) -> bool:
-        """Copy a window of one part inside the operating system; False when it cannot, or when it must be seen."""
-        if self.sha is not None or self.direct is not None or len(parts) != 1 or not hasattr(os, "copy_file_range"):
+    def copied_by_kernel(self, pieces: Sequence[Piece], low: int, high: int) -> bool:
+        """Copy a window of one piece inside the operating system; False when it cannot, or when it must be seen."""
+        if self.sha is not None or self.direct is not None or len(pieces) != 1 or not hasattr(os, "copy_file_range"):
             return False
-        part = parts[0]
-        if not isinstance(part, Verbatim):
+        piece = pieces[0]
+        if not isinstance(piece, Verbatim):
             return False
         with contextlib.suppress(OSError):
             while low < high:
-                offset = part.source_start + low - part.start
+                offset = piece.source_start + low - piece.start
                 count = os.copy_file_range(self.source, self.target, high - low, offset, low)
                 if count == 0:
                     return False
@@ -113,21 +130,21 @@ class OutputFile:
         os.ftruncate(self.target, self.plan.size)
         os.fsync(self.target)
 
-    def _rewrite(self, part: Rewritten, into: memoryview, start: int, scratch: Scratch) -> None:
+    def _rewrite(self, piece: Rewritten, into: memoryview, start: int, scratch: Scratch) -> None:
         """Rewrite the elements under some output bytes; an element that a window's edge cuts is made for both."""
-        dtype = FLOATS[part.tensor.target_dtype]
+        dtype = FLOATS[piece.tensor.target_dtype]
         size = dtype.itemsize
-        low, high = start - part.start, start - part.start + len(into)
+        low, high = start - piece.start, start - piece.start + len(into)
         whole = range(-(-low // size), high // size)
         if whole:
             inside = into[whole.start * size - low : whole.stop * size - low]
-            part.tensor.render(whole.start, np.frombuffer(inside, dtype), self.source, scratch)
+            piece.tensor.render(whole.start, np.frombuffer(inside, dtype), self.source, scratch)
         for number in {low // size, high // size}:
             at = number * size
             begin, end = max(low, at), min(high, at + size)
             if begin < end and number not in whole:
                 cut = np.empty(1, dtype)
-                part.tensor.render(number, cut, self.source, scratch)
+                piece.tensor.render(number, cut, self.source, scratch)
                 into[begin - low : end - low] = cut.view(np.uint8).data[begin - at : end - at]
 
     def _read(self, into: memoryview, offset: int) -> None:

@@ -1,8 +1,9 @@
 """Writing large files window by window, with threads, in bounded memory, hashed on the way.
 
-Windows of a fixed size are filled from the parts that touch them and written at their place; each digest is fed in file
-order from the window that is still in memory, so nothing is read again. Memory is the windows of the threads and the
-factors of the tensors in flight, whatever the size of the model.
+Windows of a fixed size are filled from the pieces that touch them and written at their place; each digest is fed in
+file order from the window that is still in memory, so nothing is read again. A file is open while its windows are in
+the making, no longer. Memory is the windows of the threads and the factors of the tensors in flight, whatever the size
+of the model.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from rshub.errors import RshubError
 from rshub.tensors.blas import one_thread
 from rshub.tensors.output_file import OutputFile
-from rshub.tensors.parts import FilePlan, Rewritten
+from rshub.tensors.pieces import FilePlan, Rewritten
 from rshub.tensors.tiles import Scratch
 from rshub.types import Digest
 
@@ -42,7 +43,10 @@ class _Crew:
         self.stopped = False
 
     def work(self) -> None:
-        """Take windows until there are none, or something failed; run by each thread."""
+        """Take windows until there are none, or something failed; run by each thread.
+
+        A file is opened with its first window, before another thread can take the next: windows are taken in order.
+        """
         scratch = Scratch()
         buffer: memoryview | None = None
         try:
@@ -52,6 +56,8 @@ class _Crew:
                         return
                     file, number = self._jobs[self._next]
                     self._next += 1
+                    if number == 0:
+                        file.open()
                 if buffer is None:
                     buffer = memoryview(mmap.mmap(-1, file.window))
                 self._window(file, number, buffer, scratch)
@@ -68,23 +74,24 @@ class _Crew:
     def _window(self, file: OutputFile, number: int, buffer: memoryview, scratch: Scratch) -> None:
         low = number * file.window
         high = min(low + file.window, file.plan.size)
-        parts = file.touching(low, high)
-        if not file.copied_by_kernel(parts, low, high):
+        pieces = file.touching(low, high)
+        if not file.copied_by_kernel(pieces, low, high):
             view = buffer[: high - low]
-            for part in parts:
-                file.fill(part, view, low, scratch)
+            for piece in pieces:
+                file.fill(piece, view, low, scratch)
             file.write(buffer, high - low, low)
             if file.sha is not None:
                 self._hash(file, number, view)
-        for part in parts:
-            if isinstance(part, Rewritten):
-                part.tensor.release()
+        for piece in pieces:
+            if isinstance(piece, Rewritten):
+                piece.tensor.release()
         with self._lock:
             self.done += high - low
             file.left -= 1
             last = file.left == 0
         if last:
             file.settle()
+            file.close()
 
     def _hash(self, file: OutputFile, number: int, view: memoryview) -> None:
         """Feed a window to the digest when its turn has come; windows are taken in order, so the wait ends."""
@@ -122,14 +129,12 @@ def write_files(
         Each file's sha256, or None without digests.
 
     Raises:
-        RshubError: Whatever a part refuses.
+        RshubError: Whatever a piece refuses.
         OSError: When a file cannot be written.
     """
-    files: list[OutputFile] = []
+    files = [OutputFile(plan, folder, window, digests=digests) for plan in plans]
     total = sum(plan.size for plan in plans)
     try:
-        for plan in plans:
-            files.append(OutputFile(plan, folder, window, digests=digests))  # noqa: PERF401 - all that opened are closed
         crew = _Crew(files)
         count = workers or usual_workers()
         threads = [threading.Thread(target=crew.work, name=f"rshub-window-{number}") for number in range(count)]

@@ -44,7 +44,7 @@ def rendered(tmp_path):
         path.write_bytes(start.tobytes())
         rewrite = TensorRewrite(
             name="t", rows=SHAPE[0], columns=SHAPE[1], source_dtype="BF16", target_dtype="BF16", source_start=0,
-            change=lambda: change,
+            work=np.dtype(np.float32), change=lambda: change,
         )  # fmt: skip
         out = np.zeros(SHAPE[0] * SHAPE[1], ml_dtypes.bfloat16)
         handle = os.open(path, os.O_RDONLY)

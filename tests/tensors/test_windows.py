@@ -1,4 +1,4 @@
-"""Files made of parts, whatever the windows, the threads and the way to the disk."""
+"""Files made of pieces, whatever the windows, the threads and the way to the disk."""
 
 import hashlib
 import subprocess
@@ -11,7 +11,8 @@ import pytest
 
 from rshub.errors import IntegrityError
 from rshub.tensors import output_file
-from rshub.tensors.parts import FilePlan, Literal, Verbatim
+from rshub.tensors.output_file import OutputFile
+from rshub.tensors.pieces import FilePlan, Literal, Verbatim
 from rshub.tensors.windows import write_files
 
 DATA = np.random.default_rng(0).integers(0, 256, 50_001, dtype=np.uint8).tobytes()
@@ -21,14 +22,14 @@ def plan(folder, name="out"):
     """Lay out a header, two ranges in another order, and a tail."""
     source = folder / "source"
     source.write_bytes(DATA)
-    parts = [
+    pieces = [
         Literal(start=0, data=b"header"),
         Verbatim(start=6, end=20_006, source_start=30_000),
         Verbatim(start=20_006, end=20_006, source_start=0),
         Verbatim(start=20_006, end=45_009, source_start=3),
         Literal(start=45_009, data=b"tail"),
     ]
-    return FilePlan(name=name, source=source, parts=parts), b"header" + DATA[30_000:50_000] + DATA[3:25_006] + b"tail"
+    return FilePlan(name=name, source=source, pieces=pieces), b"header" + DATA[30_000:50_000] + DATA[3:25_006] + b"tail"
 
 
 @pytest.mark.parametrize("window", [1, 7, 4096, 45_013, 1 << 20])
@@ -82,7 +83,7 @@ def test_many_files_are_written_together(tmp_path):
 def test_an_empty_file_is_a_file(tmp_path):
     source = tmp_path / "source"
     source.write_bytes(b"")
-    write_files([FilePlan(name="out", source=source, parts=[])], tmp_path)
+    write_files([FilePlan(name="out", source=source, pieces=[])], tmp_path)
     assert (tmp_path / "out").read_bytes() == b""
 
 
@@ -111,6 +112,43 @@ def test_no_file_stays_open(tmp_path):
         (tmp_path / str(number)).mkdir()
         write_files([made], tmp_path / str(number))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.parametrize("digests", [True, False])
+def test_no_file_stays_open_after_an_error(tmp_path, monkeypatch, digests):
+    plans = [plan(tmp_path, name)[0] for name in "abcd"]
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / "c").write_text("mine")
+    before = sorted(Path("/proc/self/fd").iterdir())
+    with pytest.raises(FileExistsError):
+        write_files(plans, tmp_path / "to", window=10_000, workers=3, digests=digests)
+    assert len(list(Path("/proc/self/fd").iterdir())) == len(before)
+    assert (tmp_path / "to" / "c").read_text() == "mine"
+
+
+@pytest.mark.parametrize("direct", [0, 1 << 30])
+def test_few_of_many_files_are_open_at_once(tmp_path, monkeypatch, direct):
+    monkeypatch.setattr(output_file, "DIRECT_BYTES", direct)
+    live, most = set(), []
+    opened, closed = OutputFile.open, OutputFile.close
+
+    def note_open(file):
+        opened(file)
+        live.add(file.plan.name)
+        most.append(len(live))
+
+    def note_close(file):
+        live.discard(file.plan.name)
+        closed(file)
+
+    monkeypatch.setattr(OutputFile, "open", note_open)
+    monkeypatch.setattr(OutputFile, "close", note_close)
+    plans = [plan(tmp_path, f"out-{number}")[0] for number in range(30)]
+    (tmp_path / "to").mkdir()
+    write_files(plans, tmp_path / "to", window=8192, workers=3)
+    assert len(most) == 30
+    assert max(most) <= 4
+    assert live == set()
 
 
 @pytest.mark.parametrize("megabytes", [100, 300])

@@ -20,9 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rshub.errors import IntegrityError
 from rshub.soups.methods.method import Method, Options, Setting, Share
-from rshub.tensors.changes import Part, refuse_unsound_parts
+from rshub.tensors.changes import Part, refuse_not_finite, refuse_unsound_parts
 from rshub.tensors.dtypes import Array
 from rshub.tensors.factors import Factors
 from rshub.tensors.tiles import Scratch, Tile
@@ -123,12 +122,7 @@ def _count_digits(part: Part, setting: Setting, whole: np.dtype[np.unsignedinteg
     scratch = Scratch()
     for tile, values in setting.walk([part], scratch):
         magnitudes = np.abs(part.delta(tile, values, scratch))
-        if not np.isfinite(magnitudes).all():
-            raise IntegrityError(
-                f"{part.label} holds NaN or an infinity",
-                where=part.label,
-                remedy="leave this expert out, or publish it again from a healthy checkpoint",
-            )
+        refuse_not_finite(part.label, magnitudes)
         bits = magnitudes.view(whole) >> whole.type(shift)
         if shift + DIGIT_BITS < 8 * whole.itemsize:
             bits = bits[bits >> whole.type(DIGIT_BITS) == found]

@@ -1,8 +1,8 @@
 """Many soups from one model in memory: the base and its experts loaded once, and moved to any lambda at once.
 
-Experts' factors lie beside the layers with a gate between them (see ``mixer_branches``), so that a mixture is a few
+Experts' factors lie beside the layers with a gate between them (see ``branches``), so that a mixture is a few
 numbers and may differ from row to row of a batch; no weight is touched. What experts hold in other forms, whole
-tensors or DoRA, is worked into the weights exactly (``mixer_weights``), and is then one for all rows. ``merged`` does
+tensors or DoRA, is worked into the weights exactly (``weights``), and is then one for all rows. ``merged`` does
 that for everything, for a long run at one lambda.
 
 Nothing accumulates from mix to mix, and ``mix({})`` is the base bit for bit. What the exact composer refuses is refused
@@ -30,7 +30,7 @@ from rshub.deltas.tying import tied_pair
 from rshub.errors import Incompatible, InvalidInput, RshubError
 from rshub.formats.fields import nearest
 from rshub.soups.mixing.branches import Gate, Shift, Slot, branch_for, spatial_of, takes_branches
-from rshub.soups.mixing.weights import Share, Weight
+from rshub.soups.mixing.weights import Stake, Weight
 from rshub.soups.plan import LARGEST_COEFFICIENT
 from rshub.soups.twins import placed_with_twins
 from rshub.tensors.checkpoint import Checkpoint
@@ -244,11 +244,11 @@ class Mixer:
     def _find(self, base: Checkpoint, experts: Mapping[str, Path | str]) -> list[Weight]:
         """Read the experts, and find what they change in the model."""
         tied = tied_pair(base)
-        shares: dict[TensorName, list[Share]] = {}
+        stakes: dict[TensorName, list[Stake]] = {}
         for number, (label, folder) in enumerate(experts.items()):
             for placement in placed_with_twins(read_expert(Path(folder), label=label), base, tied):
-                shares.setdefault(placement.tensor, []).append(Share(number=number, placement=placement))
-        weights = [Weight.find(self.model, base, tuple(parts)) for _, parts in sorted(shares.items())]
+                stakes.setdefault(placement.tensor, []).append(Stake(number=number, placement=placement))
+        weights = [Weight.find(self.model, base, tuple(parts)) for _, parts in sorted(stakes.items())]
         _refuse_one_for_two(weights)
         return weights
 
@@ -274,28 +274,28 @@ class Mixer:
             self._shift(row, weight)
             return None
         beside: list[tuple[Slot, Factors]] = []
-        left: list[Share] = []
-        for share in weight.shares:
-            delta = share.placement.delta
+        left: list[Stake] = []
+        for stake in weight.stakes:
+            delta = stake.placement.delta
             if weight.leaf != "weight" or not isinstance(delta, LowRank):
-                left.append(share)
+                left.append(stake)
                 continue
-            factors = delta.factors(share.placement.layout)
-            self._bounds[row, share.number] = abs(delta.scale) * _largest(factors)
-            self._energy[share.number] += delta.scale**2 * float(inner_products([factors])[0, 0])
-            beside.append((Slot(number=share.number, scale=delta.scale, rank=delta.rank), factors))
+            factors = delta.factors(stake.placement.layout)
+            self._bounds[row, stake.number] = abs(delta.scale) * _largest(factors)
+            self._energy[stake.number] += delta.scale**2 * float(inner_products([factors])[0, 0])
+            beside.append((Slot(number=stake.number, scale=delta.scale, rank=delta.rank), factors))
         if beside:
             gate = self._gate([slot for slot, _ in beside])
             self._hook(weight.owner, branch_for(weight.owner, [factors for _, factors in beside], gate, weight.where))
-        return replace(weight, shares=tuple(left)) if left else None
+        return replace(weight, stakes=tuple(left)) if left else None
 
     def _shift(self, row: int, weight: Weight) -> None:
         """Put the experts' changes of a bias beside its layer."""
-        changes = [weight.change_of(share) for share in weight.shares]
-        for share, change in zip(weight.shares, changes, strict=True):
-            self._bounds[row, share.number] = np.abs(change).max(initial=0.0)
-            self._energy[share.number] += change @ change
-        gate = self._gate([Slot(number=share.number, scale=1.0, rank=1) for share in weight.shares])
+        changes = [weight.change_of(stake) for stake in weight.stakes]
+        for stake, change in zip(weight.stakes, changes, strict=True):
+            self._bounds[row, stake.number] = np.abs(change).max(initial=0.0)
+            self._energy[stake.number] += change @ change
+        gate = self._gate([Slot(number=stake.number, scale=1.0, rank=1) for stake in weight.stakes])
         kept = torch.from_numpy(np.stack(changes)).to(weight.original.device)
         kept = kept if weight.original.dtype == torch.float64 else kept.float()
         self._hook(weight.owner, Shift(where=weight.where, gate=gate, changes=kept, spatial=spatial_of(weight.owner)))
@@ -330,7 +330,7 @@ def _refuse_one_for_two(weights: Sequence[Weight]) -> None:
         other = seen.setdefault((id(weight.owner), weight.leaf), weight)
         if other is not weight:
             raise Incompatible(
-                f"{weight.shares[0].placement.delta.label}: {weight.tensor} and {other.tensor} are one tensor of the "
+                f"{weight.stakes[0].placement.delta.label}: {weight.tensor} and {other.tensor} are one tensor of the "
                 "model in memory",
                 where=weight.tensor,
                 remedy="compose to disk, or use experts that change one of them",

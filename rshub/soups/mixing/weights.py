@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from rshub.deltas.matching import Placement
 from rshub.errors import Incompatible, IntegrityError
-from rshub.tensors.changes import Part, refuse_unsound_parts
+from rshub.tensors.changes import Part, refuse_not_finite, refuse_unsound_parts
 from rshub.tensors.checkpoint import Checkpoint, Placed
 from rshub.tensors.dtypes import CODES, Array, working
 from rshub.tensors.stored import StoredTensor
@@ -27,7 +27,7 @@ from rshub.types import TensorName
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
+class Stake:
     """What one expert brings to a weight; ``number`` is that of its coefficient."""
 
     number: int
@@ -48,16 +48,16 @@ class Weight:
     original: Tensor
     file: Path
     placed: Placed
-    shares: tuple[Share, ...]
+    stakes: tuple[Stake, ...]
 
     @classmethod
-    def find(cls, model: nn.Module, base: Checkpoint, shares: tuple[Share, ...]) -> Weight:
+    def find(cls, model: nn.Module, base: Checkpoint, stakes: tuple[Stake, ...]) -> Weight:
         """Find the tensor in a model, under its module's path or under its name on disk.
 
         Raises:
             Incompatible: It is not there, or is held in another form.
         """
-        placement = shares[0].placement
+        placement = stakes[0].placement
         leaf = placement.tensor.rpartition(".")[2]
         paths = [f"{placement.module}.{leaf}", placement.tensor]
         body = getattr(model, "base_model_prefix", "")
@@ -79,7 +79,7 @@ class Weight:
                     original=held,
                     file=base.path(placement.placed.shard).resolve(),
                     placed=placement.placed,
-                    shares=shares,
+                    stakes=stakes,
                 )
         raise Incompatible(
             f"{placement.delta.label}: the model in memory has no {paths[0]} of shape {list(placement.placed.shape)}",
@@ -91,7 +91,7 @@ class Weight:
     @property
     def numbers(self) -> set[int]:
         """The numbers of the experts that change it."""
-        return {share.number for share in self.shares}
+        return {stake.number for stake in self.stakes}
 
     def put(self, coefficients: Array) -> None:
         """Let the model work with the weight of a mixture; ``put_back`` ends that.
@@ -103,7 +103,7 @@ class Weight:
             Incompatible: The weight overflows, or the model's own is not the file's.
             IntegrityError: The base or an expert is not finite there.
         """
-        if not any(coefficients[share.number] for share in self.shares):
+        if not any(coefficients[stake.number] for stake in self.stakes):
             self.put_back()
             return
         mixed = self.remade(coefficients)
@@ -148,18 +148,13 @@ class Weight:
             for tile, before in stored.walk(work, scratch)
         )
 
-    def change_of(self, share: Share) -> Array:
+    def change_of(self, stake: Stake) -> Array:
         """Give what one expert wants of a small tensor whole, flat, in float64."""
         scratch, stored, work = Scratch(), self._stored(), self._work()
-        part = share.placement.delta.open(stored, share.placement.layout, work)
+        part = stake.placement.delta.open(stored, stake.placement.layout, work)
         changes = [part.delta(tile, before, scratch).astype(np.float64) for tile, before in stored.walk(work, scratch)]
         whole = np.concatenate(changes)
-        if not np.isfinite(whole).all():
-            raise IntegrityError(
-                f"{part.label} holds NaN or an infinity",
-                where=part.label,
-                remedy="leave this expert out, or publish it again from a healthy checkpoint",
-            )
+        refuse_not_finite(part.label, whole)
         return whole
 
     def _stored(self) -> StoredTensor:
@@ -170,10 +165,10 @@ class Weight:
 
     def _opened(self, stored: StoredTensor, coefficients: Array) -> Iterator[tuple[int, Part]]:
         """Open the deltas of the experts that count."""
-        for share in self.shares:
-            if share.number < len(coefficients) and coefficients[share.number]:
-                placement = share.placement
-                yield share.number, placement.delta.open(stored, placement.layout, self._work())
+        for stake in self.stakes:
+            if stake.number < len(coefficients) and coefficients[stake.number]:
+                placement = stake.placement
+                yield stake.number, placement.delta.open(stored, placement.layout, self._work())
 
     def _refuse_unsound(self, parts: list[Part], tile: Tile, before: Array, scratch: Scratch) -> None:
         """Say why a weight is not finite."""

@@ -22,7 +22,7 @@ from rshub.soups.writing.earlier import EarlierSoup
 from rshub.soups.writing.output_layout import OutputShard, output_shards
 from rshub.tensors.dtypes import FLOATS, working
 from rshub.tensors.kernels import Sample, TensorRewrite
-from rshub.tensors.parts import FilePlan, Literal, Part, Rewritten, Verbatim
+from rshub.tensors.pieces import FilePlan, Literal, Piece, Rewritten, Verbatim
 from rshub.tensors.windows import WINDOW_BYTES, write_files
 from rshub.types import Digest, TensorName
 
@@ -78,7 +78,11 @@ def write_checkpoint(
             shared[file.name] = digest
     written = write_files(files, staging, digests=digests, workers=workers, window=window, progress=progress)
     samples = [
-        sample for file in files for part in file.parts if isinstance(part, Rewritten) for sample in part.tensor.samples
+        sample
+        for file in files
+        for piece in file.pieces
+        if isinstance(piece, Rewritten)
+        for sample in piece.tensor.samples
     ]
     known = {name: (digest if digests else None, (staging / name).stat().st_size) for name, digest in shared.items()}
     return Written(
@@ -108,7 +112,7 @@ def _file_plan(
         header = render_header(
             ((span.name, plan.target_dtype(span.dtype), span.shape) for _, span in shard.tensors), metadata=metadata
         )
-    parts: list[Part] = [Literal(start=0, data=header)]
+    pieces: list[Piece] = [Literal(start=0, data=header)]
     at = len(header)
     for name, span in shard.tensors:
         target = plan.target_dtype(span.dtype)
@@ -127,10 +131,10 @@ def _file_plan(
                 change=functools.partial(plan.change, one, work) if one else None,
                 sampled=sampled.get(name, range(0)),
             )
-            parts.append(Rewritten(start=at, tensor=rewrite))
-        elif isinstance(last := parts[-1], Verbatim) and last.source_start + last.end - last.start == span.start:
-            parts[-1] = Verbatim(start=last.start, end=end, source_start=last.source_start)
+            pieces.append(Rewritten(start=at, tensor=rewrite))
+        elif isinstance(last := pieces[-1], Verbatim) and last.source_start + last.end - last.start == span.start:
+            pieces[-1] = Verbatim(start=last.start, end=end, source_start=last.source_start)
         else:
-            parts.append(Verbatim(start=at, end=end, source_start=span.start))
+            pieces.append(Verbatim(start=at, end=end, source_start=span.start))
         at = end
-    return FilePlan(name=shard.name, source=plan.base.path(shard.source), parts=parts)
+    return FilePlan(name=shard.name, source=plan.base.path(shard.source), pieces=pieces)

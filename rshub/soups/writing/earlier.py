@@ -18,7 +18,7 @@ from pathlib import Path
 from rshub.errors import Incompatible, InvalidInput, NotFound
 from rshub.soups.lock import FILE_NAME, OutputForm, Pin, SoupLock
 from rshub.tensors.file_digest import file_digest
-from rshub.tensors.parts import FilePlan, Literal
+from rshub.tensors.pieces import FilePlan, Literal
 from rshub.types import Digest
 
 COPY_BYTES = 1 << 30
@@ -77,7 +77,7 @@ class EarlierSoup:
         Raises:
             OSError: When it cannot be copied.
         """
-        header = file.parts[0]
+        header = file.pieces[0]
         assert isinstance(header, Literal)
         for name, digest in self.files.items():
             path = self.folder / name

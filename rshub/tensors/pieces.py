@@ -1,6 +1,6 @@
 """What an output file is made of: literal bytes, ranges of a source file, and tensors that are rewritten.
 
-Parts follow one another without a hole. Nothing here reads or writes.
+Pieces follow one another without a hole. Nothing here reads or writes.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ class Rewritten:
         return self.start + span_bytes(self.tensor.target_dtype, (self.tensor.rows, self.tensor.columns))
 
 
-Part = Literal | Verbatim | Rewritten
+Piece = Literal | Verbatim | Rewritten
 
 
 @dataclass(frozen=True, kw_only=True)
 class FilePlan:
-    """An output file: its parts in order, without a hole, and the file that they come from."""
+    """An output file: its pieces in order, without a hole, and the file that they come from."""
 
     name: str
     source: Path
-    parts: Sequence[Part]
+    pieces: Sequence[Piece]
 
     @property
     def size(self) -> int:
         """The size of the output (bytes)."""
-        return self.parts[-1].end if self.parts else 0
+        return self.pieces[-1].end if self.pieces else 0
