@@ -32,11 +32,13 @@ REMEDIES = {
     errno.EBUSY: "choose a folder inside it",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EIO: "check the disk",
+    errno.EMFILE: "raise the limit on open files: ulimit -n 1024",
+    errno.ENFILE: "close other programs: the whole system has too many files open",
 }
 """Next steps by the kind of failure."""
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
-"""Failures that can only come from writing."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
+"""Failures that come from writing, whichever file met them."""
 
 
 @contextmanager

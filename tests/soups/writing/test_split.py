@@ -3,6 +3,9 @@
 import errno
 import json
 import os
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -319,3 +322,52 @@ def test_components_are_split_each_in_its_folder(tiny, pot):
         sizes = [values.nbytes for path in folder.glob("*.safetensors") for values in load(path).values()]
         assert told["metadata"]["total_size"] == sum(sizes)
     assert set(report.files) == {path.relative_to(split).as_posix() for path in split.rglob("*") if path.is_file()}
+
+
+FEW_FILES = """
+    import errno, os, resource, sys
+    from pathlib import Path
+    from rshub.errors import OutputError
+    from rshub.soups.plan import Term, plan_soup
+    from rshub.soups.writing.build import write_soup
+    from rshub.tensors.checkpoint import Checkpoint
+    from rshub.tensors.writer import fresh_folder
+
+    base, expert, out = map(Path, sys.argv[1:4])
+    plan = plan_soup(
+        base=Checkpoint.open(base), terms=[Term(label="a", folder=expert, coefficient=0.5)], layout="split"
+    )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+    with fresh_folder(out) as staging:
+        write_soup(plan, staging, base_model="b", base_revision=None)
+    taken = []
+    try:
+        with fresh_folder(out.with_name("more")) as staging:
+            while len(taken) < 60:
+                try:
+                    taken.append(os.open(base, os.O_RDONLY))
+                except OSError:
+                    break
+            write_soup(plan, staging, base_model="b", base_revision=None)
+    except OutputError as fault:
+        print(fault.remedy)
+    finally:
+        for handle in taken:
+            os.close(handle)
+    print(out.with_name("more").exists())
+"""
+
+
+def test_more_files_are_written_than_may_be_open(tiny, tmp_path):
+    shapes = {f"layers.{number}.q.weight": (8, 8) for number in range(120)}
+    base = tiny.base(shapes=shapes, shards=60)
+    adapter = tiny.adapter(shapes=shapes, modules=[f"layers.{number}.q" for number in range(60)])
+    out = tmp_path / "soup"
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(FEW_FILES), str(base), str(adapter.folder), str(out)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(list(out.glob("*.safetensors"))) == 120
+    assert set(load_folder(out)) == set(shapes)
+    assert done.stdout.splitlines() == ["raise the limit on open files: ulimit -n 1024", "False"]
