@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from rshub.deltas.adapters import read_adapter
-from rshub.deltas.expert_files import expert_files, files_in
+from rshub.deltas.expert_files import ENDING, expert_files, files_in
 from rshub.deltas.matching import Placement
 from rshub.deltas.weight_sets import read_weights
 from rshub.tensors.checkpoint import Checkpoint
@@ -75,8 +76,16 @@ def read_expert(folder: Path, *, label: str | None = None, names: Collection[str
         Incompatible: When the expert is of a kind that cannot be mixed.
     """
     label = label or str(folder)
-    there = [name for name in files_in(folder) if names is None or name in names]
+    found = files_in(folder)
+    there = [name for name in found if names is None or name in names]
     files = expert_files(there, lambda name: read_plain(folder / name), source=label)
     if files.is_adapter:
-        return read_adapter(folder, label=label)
+        adapter = read_adapter(folder, label=label)
+        wholes = sorted(name for name in found if name.endswith(ENDING) and "/" not in name and name not in files.names)
+        return replace(adapter, notes=(*adapter.notes, _beside(label, wholes))) if wholes else adapter
     return read_weights(folder, files, label=label)
+
+
+def _beside(label: str, wholes: Sequence[str]) -> str:
+    more = f" and {len(wholes) - 1} more" if len(wholes) > 1 else ""
+    return f"{label}: holds both an adapter and whole weights ({wholes[0]}{more}); the adapter is the expert"

@@ -205,3 +205,12 @@ def test_a_name_in_two_files_is_refused(tiny):
     dump(folder / "b.safetensors", some("model.norm.weight", seed=6))
     with pytest.raises(IntegrityError, match=r"model\.norm\.weight is in a\.safetensors and in b\.safetensors"):
         read_expert(folder)
+
+
+def test_an_adapter_beside_whole_weights_is_said(tiny):
+    folder = tiny.adapter().folder
+    assert read_expert(folder).notes == ()
+    dump(folder / "model.safetensors", some("model.norm.weight"))
+    read = read_expert(folder, label="mine", names=("adapter_config.json", "adapter_model.safetensors"))
+    assert [word in read.notes[0] for word in ("mine", "both", "model.safetensors")] == [True] * 3
+    assert read.rank == 4
