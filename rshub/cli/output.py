@@ -107,6 +107,9 @@ def output_options(*, hub: bool = True) -> Callable[[Callable[..., None]], Calla
         @functools.wraps(command)
         def verb(*, as_json: bool, quiet: bool, **rest: Any) -> None:
             output = Output(as_json=as_json, quiet=quiet)
+            for name in ("HF_HUB_VERBOSITY", "HF_HUB_DISABLE_PROGRESS_BARS"):
+                if os.environ.get(name) == "":  # nothing was said, but the client takes it for a decision
+                    del os.environ[name]
             for name, value in _client_settings(output).items():
                 os.environ.setdefault(name, value)  # read when huggingface_hub is imported
             command(output=output, **rest)

@@ -83,7 +83,11 @@ def read_expert(hub: Hub, repo_id: str, *, commit: str) -> ExpertManifest:
         NotFound: The repo has none.
         IntegrityError: It has one that is broken.
     """
-    data = hub.read(repo_id, FILE_NAME, commit=commit, max_bytes=MAX_BYTES)
+    try:
+        data = hub.read(repo_id, FILE_NAME, commit=commit, max_bytes=MAX_BYTES)
+    except NotFound as fault:
+        fault.remedy = f"name a repo that holds an {FILE_NAME}, which rshub publish writes; rshub ls lists experts"
+        raise
     return ExpertManifest.from_bytes(data, source=f"{repo_id}/{FILE_NAME}")
 
 

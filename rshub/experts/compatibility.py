@@ -40,8 +40,7 @@ def judge(manifest: ExpertManifest, base: BaseIdentity) -> tuple[Reason, ...]:
     claim = manifest.base
     reasons = list(_weights(claim, base))
     if (manifest.artefact.kind, manifest.artefact.format) not in MIXED:
-        kind = f"{manifest.artefact.kind} ({manifest.artefact.format})"
-        reasons.append(Reason(code="artefact", message=f"{kind} experts cannot be composed by this version"))
+        reasons.append(Reason(code="artefact", message=_unmixed(manifest.artefact.kind, manifest.artefact.format)))
     if rejects(reasons):
         return tuple(reasons)
     if claim.config_digest and base.config_digest and claim.config_digest != base.config_digest:
@@ -67,6 +66,13 @@ def _weights(claim: BaseClaim, base: BaseIdentity) -> Iterable[Reason]:
     elif claim.revision != base.revision:
         why = f"trained on {claim.repo_id}@{(claim.revision or 'unknown')[:8]} and without weight digests to compare"
         yield Reason(code="base-weights", message=why)
+
+
+def _unmixed(kind: str, form: str) -> str:
+    """Say why an artefact of this kind and format is not mixed."""
+    if kind != "lora" and form == "peft":
+        return f"its manifest claims a {kind} expert in the format peft of adapters: that does not fit any files"
+    return f"{kind} ({form}) experts cannot be composed by this version"
 
 
 def lineage(manifest: ExpertManifest) -> str:

@@ -98,7 +98,7 @@ class Fields:
         """Give a string out of a few."""
         value = str(self._typed(key, str, "a string", default))
         if self.has(key) and value not in valid:
-            guess = self._guess(value, valid)
+            guess = self._guess(value, valid) if len(valid) > 1 else ""
             self.fault(key, f"{value!r} is none of {', '.join(sorted(valid))}" + (f"; {guess}?" if guess else ""))
         return value
 

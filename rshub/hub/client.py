@@ -187,11 +187,17 @@ class Hub:
         with mapped(f"{repo_id}/{name}", commit):
             found = self._api.get_paths_info(repo_id, [name], revision=commit, repo_type=repo_type)
         if not found:
-            raise NotFound(f"{repo_id}@{commit}: no file {name}", where=f"{repo_id}/{name}")
+            raise NotFound(
+                f"{repo_id}@{commit}: no file {name}",
+                where=f"{repo_id}/{name}",
+                remedy="check the name and the revision",
+            )
         size = getattr(found[0], "size", 0)
         if size > max_bytes:
             raise IntegrityError(
-                f"{repo_id}/{name}: {size} bytes are more than the {max_bytes} that are read", where=f"{repo_id}/{name}"
+                f"{repo_id}/{name}: {size} bytes are more than the {max_bytes} that are read",
+                where=f"{repo_id}/{name}",
+                remedy="ask the publisher for a smaller file, or use another revision",
             )
         return (self.download(repo_id, [name], commit=commit, repo_type=repo_type) / name).read_bytes()
 

@@ -135,6 +135,16 @@ def test_off_a_terminal_no_bar_is_drawn(process, lab, option):
     assert done.err.count("\n") == (0 if option else 1)
 
 
+def test_an_empty_wish_about_bars_is_none(process, lab):
+    done = process(
+        "publish", lab.folder / "concise", "ada/empty", "--reward", "concise", *lab.as_user,
+        env={"HF_HUB_DISABLE_PROGRESS_BARS": "", "HF_HUB_VERBOSITY": ""},
+    )  # fmt: skip
+    assert done.code == 0
+    assert "\r" not in done.err
+    assert done.err.count("\n") == 1
+
+
 def test_what_a_publisher_wrote_cannot_drive_the_terminal_of_a_reader(rshub, lab):
     spec = "judge:\x1b]0;owned\x07\u202e"
     assert publish(rshub, lab, lab.folder / "helpful", "ada/hostile", "--spec", spec, "-q").code == 0

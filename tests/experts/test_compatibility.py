@@ -12,13 +12,13 @@ BASE = BaseIdentity(
 )
 
 
-def expert(init=None, kind="lora", **base):
+def expert(init=None, kind="lora", form="peft", **base):
     claim = {"repo_id": "org/base", "revision": "1" * 40, "files": {"model.safetensors": A}} | base
     return ExpertManifest(
         reward=RewardClaim(name="recall"),
         base=BaseClaim(**claim),
         init=init or InitClaim(),
-        artefact=Artefact(kind=kind, files={"f": FileClaim(sha256=A, size=1)}),
+        artefact=Artefact(kind=kind, format=form, files={"f": FileClaim(sha256=A, size=1)}),
     )
 
 
@@ -43,6 +43,17 @@ def test_weights_decide_and_names_do_not(manifest, codes, rejected):
     reasons = judge(manifest, BASE)
     assert [reason.code for reason in reasons] == codes
     assert rejects(reasons) == rejected
+
+
+@pytest.mark.parametrize(
+    ("kind", "form", "words"),
+    [("full", "peft", "does not fit"), ("partial", "peft", "does not fit"), ("lora", "plain", "cannot be composed")],
+)
+def test_a_claim_that_no_files_can_fit_is_told_from_one_of_another_version(kind, form, words):
+    (reason,) = judge(expert(kind=kind, form=form), BASE)
+    assert words in reason.message
+    assert kind in reason.message
+    assert form in reason.message
 
 
 def test_a_lineage_is_the_start_that_was_shared():

@@ -198,3 +198,14 @@ def test_a_later_release_keeps_what_a_newer_rshub_wrote_and_mends_what_is_broken
 
 def test_a_revision_is_no_place_to_publish_to(registry):
     refused(registry, InvalidInput, repo="ada/recall@v1")
+
+
+def test_no_manifest_and_one_that_is_too_large_have_a_next_step(registry):
+    registry.plain_adapter("ada/plain")
+    with pytest.raises(NotFound, match=r"no file expert\.json") as missing:
+        info("ada/plain", endpoint=registry.endpoint)
+    registry.hub().commit("ada/plain", {"expert.json": b" " * (2**22 + 1)}, message="huge")
+    with pytest.raises(IntegrityError, match="are more than") as huge:
+        info("ada/plain", endpoint=registry.endpoint)
+    assert missing.value.remedy
+    assert huge.value.remedy

@@ -68,3 +68,11 @@ def test_what_is_very_long_is_no_misspelling():
     began = time.process_time()
     assert nearest("max" * 1_000_000, ["max" * 300, "min"]) == ""
     assert time.process_time() - began < 1.0
+
+
+def test_the_only_choice_is_not_guessed_again():
+    fields = Fields({"schema": "rshub.soup/2"}, source="lock")
+    fields.choice("schema", ["rshub.soup/1"])
+    with pytest.raises(InvalidInput) as caught:
+        fields.finish()
+    assert caught.value.message == "lock: schema: 'rshub.soup/2' is none of rshub.soup/1"
