@@ -12,28 +12,8 @@ Source: Rame et al., 2023, Lemmas 2 and 3 with their proofs, and Figure 8.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from rshub.errors import InvalidInput
-
-
-def isotropic_coefficients(mu: Mapping[str, float], curvatures: Mapping[str, float]) -> dict[str, float]:
-    """Give the optimum for rewards that fall alike in every direction: lambda_i in proportion to mu_i * eta_i.
-
-    Args:
-        mu: What is wanted of each reward, none negative and not all zero.
-        curvatures: eta of each reward, positive.
-
-    Raises:
-        InvalidInput: A number has no meaning here.
-    """
-    if any(value < 0.0 for value in mu.values()) or any(not curvatures[name] > 0.0 for name in mu):
-        raise InvalidInput("bounds: mu is at least 0 and curvatures are positive", where="curvatures")
-    products = {name: value * curvatures[name] for name, value in mu.items()}
-    total = math.fsum(products.values())
-    if not total > 0.0:
-        raise InvalidInput("bounds: nothing is wanted", where="mu")
-    return {name: value / total for name, value in products.items()}
 
 
 def best_share(mu: float, first: float, second: float) -> float:
@@ -46,12 +26,6 @@ def soup_loss(mu: float, first: float, second: float) -> float:
     """Give what the best soup lacks of (1 - mu) R_1(theta_1) + mu R_2(theta_2), both rewards at their best at once."""
     _check(mu, first, second)
     return mu * (1.0 - mu) * first * second / ((1.0 - mu) * first + mu * second)
-
-
-def line_loss(mu: float, first: float, second: float) -> float:
-    """Give what is lacking at lambda = mu if the soup only reaches the line between the experts (Hypothesis 1)."""
-    _check(mu, first, second)
-    return mu * (1.0 - mu) * (first + second)
 
 
 def gap_bound(mu: float, first: float, second: float, *, ratio: float) -> float:
