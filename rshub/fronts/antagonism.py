@@ -87,8 +87,8 @@ def _worse(
     begin = [number for number in start if reward in scores.points[number].rewards]
     if not begin:
         return []
-    weights = dict.fromkeys(numbers, 1.0 / len(numbers)) | dict.fromkeys(begin, -1.0 / len(begin))
-    value, stderr = combine(scores, reward, weights)
+    factors = dict.fromkeys(numbers, 1.0 / len(numbers)) | dict.fromkeys(begin, -1.0 / len(begin))
+    value, stderr = combine(scores, reward, factors)
     if value >= 0.0 or not clear(value, stderr):
         return []
     who = f"the expert {experts[0]}" if code == "below-start" else "the soup of equal parts"

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rshub.fronts.differences import CONFIDENCE
 from rshub.fronts.pareto import Array
 from rshub.preferences.scores import Scores
 
-CONFIDENCE = 0.95
 DRAWS = 1000
 _SEED = 20231
 _AT_ONCE = 50

@@ -14,16 +14,17 @@ from typing import Any
 from rshub.errors import InvalidInput
 from rshub.fronts.antagonism import antagonism
 from rshub.fronts.bounds import best_share, gap_bound, soup_loss
-from rshub.fronts.connectivity import CONFIDENCE, confidence, margins
+from rshub.fronts.connectivity import confidence, margins
 from rshub.fronts.coverage import cover
 from rshub.fronts.curvature import bends
+from rshub.fronts.differences import CONFIDENCE
 from rshub.fronts.ensembles import ensemble_gaps
 from rshub.fronts.intervals import intervals
 from rshub.fronts.own_rewards import own_rewards
 from rshub.fronts.ties import ties
 from rshub.preferences.payoff import Payoff
 from rshub.preferences.preference import Preference
-from rshub.preferences.scores import Scores, oriented
+from rshub.preferences.scores import SOUPS, Scores, oriented
 
 _RATIOS = (2.0, 10.0)
 """The ratios of eigenvalues for which Figure 8 shows the bound."""
@@ -88,7 +89,7 @@ def _trained(scores: Scores) -> list[dict[str, Any]]:
                 share * oriented(candidate.rewards[name].mean, scores.rewards[name]) for name, share in wanted.items()
             )
             for other, candidate in enumerate(scores.points)
-            if (other == number or candidate.kind in {"soup", "expert"}) and set(wanted) <= set(candidate.rewards)
+            if (other == number or candidate.kind in SOUPS) and set(wanted) <= set(candidate.rewards)
         }
         own = values.pop(number)
         if values:

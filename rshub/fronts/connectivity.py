@@ -15,25 +15,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from rshub.fronts.differences import combine
+from rshub.fronts.differences import CONFIDENCE, combine
 from rshub.preferences.preference import INIT, SUM_TOLERANCE
-from rshub.preferences.scores import Point, Scores
-
-CONFIDENCE = 0.95
+from rshub.preferences.scores import SOUPS, Point, Scores
 
 
 @dataclass(frozen=True, kw_only=True)
 class Margin:
     """How far one soup lies above the line between its experts in one reward, with its standard error if known.
 
-    ``weights`` are the factors of the measured points whose sum it is.
+    ``factors`` are those of the measured points whose sum it is.
     """
 
     point: int
     coefficients: Mapping[str, float]
     value: float
     stderr: float | None
-    weights: Mapping[int, float]
+    factors: Mapping[int, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +63,12 @@ def margins(scores: Scores, reward: str) -> tuple[list[Margin], str]:
         if any(name not in vertices for name in shares):
             lonely += 1
             continue
-        weights = {number: 1.0}
+        factors = {number: 1.0}
         for name, share in shares.items():
-            weights |= dict.fromkeys(vertices[name], -share / len(vertices[name]))
-        value, stderr = combine(scores, reward, weights)
+            factors |= dict.fromkeys(vertices[name], -share / len(vertices[name]))
+        value, stderr = combine(scores, reward, factors)
         found.append(
-            Margin(point=number, coefficients=point.coefficients or {}, value=value, stderr=stderr, weights=weights)
+            Margin(point=number, coefficients=point.coefficients or {}, value=value, stderr=stderr, factors=factors)
         )
     if found:
         return found, ""
@@ -96,7 +94,7 @@ def confidence(found: Sequence[Margin]) -> Confidence:
 
 def interior_shares(point: Point) -> dict[str, float] | None:
     """Give the experts' shares of a soup strictly between experts, summing to exactly 1, or None for other points."""
-    if point.kind not in {"soup", "expert"} or not point.coefficients or point.coefficients.get(INIT, 0.0) != 0.0:
+    if point.kind not in SOUPS or not point.coefficients or point.coefficients.get(INIT, 0.0) != 0.0:
         return None
     shares = {name: value for name, value in point.coefficients.items() if value != 0.0}
     total = math.fsum(shares.values())

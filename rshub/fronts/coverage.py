@@ -21,9 +21,7 @@ from rshub.fronts.distances import epsilon, igd_plus
 from rshub.fronts.pareto import Array, dominates, hypervolume, non_dominated
 from rshub.fronts.regret import even_preferences, regrets
 from rshub.fronts.words import listed
-from rshub.preferences.scores import Scores
-
-SOUPS = ("soup", "expert")
+from rshub.preferences.scores import SOUPS, Scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +63,7 @@ def cover(scores: Scores, reference: Scores | None = None) -> dict[str, Any]:
         theirs = side(scores, ("morl",))
     else:
         _same_rewards(scores, reference)
-        theirs = side(reference, ("soup", "expert", "morl", "ensemble"), order=names)
+        theirs = side(reference, (*SOUPS, "morl", "ensemble"), order=names)
     if not ours.numbers:
         return {"against": against, "reason": "no soup or expert has every reward measured"}
     if not theirs.numbers:

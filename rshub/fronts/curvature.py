@@ -46,14 +46,14 @@ def bends(scores: Scores) -> list[Bend]:
                 first, second = sorted(shares)
                 mixed = shares[first] * shares[second]
                 if mixed >= _LEAST_MIXED:
-                    pairs.setdefault((first, second), []).append((mixed, dict(margin.weights)))
+                    pairs.setdefault((first, second), []).append((mixed, dict(margin.factors)))
         for experts, rows in pairs.items():
             square = math.fsum(mixed**2 for mixed, _ in rows)
-            weights: dict[int, float] = {}
+            factors: dict[int, float] = {}
             for mixed, parts in rows:
-                for number, weight in parts.items():
-                    weights[number] = weights.get(number, 0.0) + weight * mixed / square
-            value, stderr = combine(scores, reward, weights)
+                for number, factor in parts.items():
+                    factors[number] = factors.get(number, 0.0) + factor * mixed / square
+            value, stderr = combine(scores, reward, factors)
             far = _distance(scores, reward, experts)
             relative = value / far if far > 0.0 else math.inf
             found.append(

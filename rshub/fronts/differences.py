@@ -16,34 +16,35 @@ import numpy as np
 from rshub.preferences.scores import Scores, oriented
 
 ROUNDING = 1e-12
+CONFIDENCE = 0.95
 TWO_SIDED = 1.959963984540054
-"""How many standard errors hold 95 % of a normal distribution."""
+"""How many standard errors hold ``CONFIDENCE`` of a normal distribution."""
 
 
-def combine(scores: Scores, reward: str, weights: Mapping[int, float]) -> tuple[float, float | None]:
+def combine(scores: Scores, reward: str, factors: Mapping[int, float]) -> tuple[float, float | None]:
     """Sum one reward over points, larger always better, and give the standard error where it is known.
 
     Args:
         scores: What was measured.
         reward: A reward that all these points have.
-        weights: Point to factor; what is left of a sum below rounding counts as zero.
+        factors: Point to factor; what is left of a sum below rounding counts as zero.
     """
     direction = scores.rewards[reward]
-    measured = {number: scores.points[number].rewards[reward] for number in weights}
-    parts = [weight * oriented(measured[number].mean, direction) for number, weight in weights.items()]
+    measured = {number: scores.points[number].rewards[reward] for number in factors}
+    parts = [factor * oriented(measured[number].mean, direction) for number, factor in factors.items()]
     value = math.fsum(parts)
     if abs(value) <= ROUNDING * max(map(abs, parts), default=0.0):
         value = 0.0
-    samples = [measured[number].samples for number in weights]
+    samples = [measured[number].samples for number in factors]
     lengths = {len(row) if row is not None else None for row in samples}
     if len(lengths) == 1 and None not in lengths:
         rows = np.array(samples, dtype=np.float64)
-        sums = np.array(list(weights.values())) @ rows
+        sums = np.array(list(factors.values())) @ rows
         known = sums[np.isfinite(sums)]
         if len(known) > 1:
             return value, float(known.std(ddof=1)) / math.sqrt(len(known))
-    errors = [(weight, measured[number].stderr) for number, weight in weights.items()]
-    terms = [weight * error for weight, error in errors if error is not None]
+    errors = [(factor, measured[number].stderr) for number, factor in factors.items()]
+    terms = [factor * error for factor, error in errors if error is not None]
     return value, math.hypot(*terms) if len(terms) == len(errors) else None
 
 

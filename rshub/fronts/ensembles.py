@@ -13,7 +13,7 @@ from typing import Any
 
 from rshub.fronts.differences import clear, combine
 from rshub.preferences.preference import SUM_TOLERANCE
-from rshub.preferences.scores import Point, Scores
+from rshub.preferences.scores import SOUPS, Point, Scores
 
 
 def ensemble_gaps(scores: Scores) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def ensemble_gaps(scores: Scores) -> dict[str, Any]:
         (number, other)
         for number in ensembles
         for other, point in enumerate(scores.points)
-        if point.kind in {"soup", "expert"} and _alike(scores.points[number], point)
+        if point.kind in SOUPS and _alike(scores.points[number], point)
     ]
     if not pairs:
         return {"reason": "no soup has the coefficients of an ensemble"}

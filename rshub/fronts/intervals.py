@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from rshub.fronts.bootstrap import CONFIDENCE, DRAWS, interval, redraw
+from rshub.fronts.bootstrap import DRAWS, interval, redraw
 from rshub.fronts.connectivity import margins
-from rshub.fronts.coverage import SOUPS, side
+from rshub.fronts.coverage import side
+from rshub.fronts.differences import CONFIDENCE
 from rshub.fronts.pareto import Array, hypervolume
-from rshub.preferences.scores import Scores
+from rshub.preferences.scores import SOUPS, Scores
 
 _MOST_POINTS = {1: 5000, 2: 2000, 3: 200, 4: 60, 5: 30, 6: 15}
 
@@ -64,14 +65,14 @@ def _margins(scores: Scores, ours: list[int], drawn: Array) -> dict[str, list[fl
     place = {number: row for row, number in enumerate(ours)}
     found: dict[str, list[float] | None] = {}
     for column, reward in enumerate(scores.rewards):
-        rows = [margin.weights for margin in margins(scores, reward)[0]]
-        if not rows or any(number not in place for weights in rows for number in weights):
+        rows = [margin.factors for margin in margins(scores, reward)[0]]
+        if not rows or any(number not in place for row in rows for number in row):
             found[reward] = None
             continue
-        factors = np.zeros((len(rows), len(ours)))
-        for row, weights in enumerate(rows):
-            for number, weight in weights.items():
-                factors[row, place[number]] = weight
-        worst = (drawn[:, : len(ours), column] @ factors.T).min(axis=1)
+        table = np.zeros((len(rows), len(ours)))
+        for row, factors in enumerate(rows):
+            for number, factor in factors.items():
+                table[row, place[number]] = factor
+        worst = (drawn[:, : len(ours), column] @ table.T).min(axis=1)
         found[reward] = interval(worst)
     return found

@@ -45,7 +45,7 @@ def own_rewards(scores: Scores) -> dict[str, dict[str, Any]]:
         if soups:
             sign = 1.0 if scores.rewards[reward] == "max" else -1.0
             best = max(soups, key=lambda number: sign * scores.points[number].rewards[reward].mean)
-            minus = {number: -weight for number, weight in own.items()}
+            minus = {number: -factor for number, factor in own.items()}
             over_expert = _difference(scores, reward, {best: 1.0} | minus) | {
                 "point": best,
                 "coefficients": dict(scores.points[best].coefficients or {}),
@@ -54,6 +54,6 @@ def own_rewards(scores: Scores) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _difference(scores: Scores, reward: str, weights: dict[int, float]) -> dict[str, Any]:
-    gain, stderr = combine(scores, reward, weights)
+def _difference(scores: Scores, reward: str, factors: dict[int, float]) -> dict[str, Any]:
+    gain, stderr = combine(scores, reward, factors)
     return {"gain": gain, "stderr": stderr, "clear": clear(gain, stderr)}

@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 
 from rshub.fronts.differences import TWO_SIDED, combine
-from rshub.preferences.scores import Scores
-
-_KINDS = ("soup", "expert")
+from rshub.preferences.scores import SOUPS, Scores
 
 
 def ties(scores: Scores) -> dict[str, Any]:
@@ -24,7 +22,7 @@ def ties(scores: Scores) -> dict[str, Any]:
         with it.
     """
     table = scores.oriented()
-    ours = [number for number, point in enumerate(scores.points) if point.kind in _KINDS]
+    ours = [number for number, point in enumerate(scores.points) if point.kind in SOUPS]
     groups: dict[tuple[float, ...], list[int]] = {}
     for number in ours:
         if np.isfinite(table[number]).all():

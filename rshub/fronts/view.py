@@ -18,7 +18,7 @@ from rshub.errors import InvalidInput
 from rshub.formats.fields import nearest
 from rshub.fronts.pareto import non_dominated
 from rshub.preferences.preference import INIT, SUM_TOLERANCE
-from rshub.preferences.scores import Point, Scores, oriented
+from rshub.preferences.scores import SOUPS, Point, Scores, oriented
 
 Spot = tuple[float, float]
 
@@ -126,7 +126,7 @@ def _axes(scores: Scores, x: str | None, y: str | None) -> tuple[str, str]:
 
 def _kinds(scores: Scores, points: Sequence[Point], spots: Sequence[Spot], axes: tuple[str, str]) -> list[str]:
     """Say which mark each point gets."""
-    ours = [number for number, point in enumerate(points) if point.kind in {"soup", "expert"}]
+    ours = [number for number, point in enumerate(points) if point.kind in SOUPS]
     table = np.array([[oriented(v, scores.rewards[name]) for v, name in zip(s, axes, strict=True)] for s in spots])
     unbeaten = {number for number, best in zip(ours, non_dominated(table[ours]), strict=True) if best}
     kinds = []
@@ -157,7 +157,7 @@ def _pair(points: Sequence[Point]) -> list[str]:
     names = {
         name
         for point in points
-        if point.kind in {"soup", "expert"}
+        if point.kind in SOUPS
         for name, value in (point.coefficients or {}).items()
         if value != 0.0 and name != INIT
     }
@@ -184,7 +184,7 @@ def _mean(values: Sequence[float]) -> float:
 
 def _share(point: Point, leader: str | None) -> float | None:
     """Give lambda of the leader for a point on the line through the two experts."""
-    if leader is None or point.kind not in {"soup", "expert"} or not point.coefficients:
+    if leader is None or point.kind not in SOUPS or not point.coefficients:
         return None
     if point.coefficients.get(INIT, 0.0) != 0.0 or abs(math.fsum(point.coefficients.values()) - 1.0) > SUM_TOLERANCE:
         return None

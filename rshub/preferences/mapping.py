@@ -173,12 +173,12 @@ def _by_surrogate(mu: Mapping[str, float], wanted: Mapping[str, float], units: s
             remedy="give --scores FILE with soups of these experts, or use --mapping identity",
         )
     surrogate = fit_surrogate(known.evaluations, experts=experts, rewards=list(wanted))
-    weights = {name: value / _span(surrogate, name, units) for name, value in wanted.items()}
+    factors = {name: value / _span(surrogate, name, units) for name, value in wanted.items()}
     r2 = {name: fit.r2 for name, fit in surrogate.fits.items()}
     how = ", ".join(f"{name} {value:.2f}" for name, value in r2.items())
     if surrogate.misfits:
         bad = min(surrogate.misfits, key=lambda name: surrogate.misfits[name])
-        coefficients, measured = surrogate.best_stored(weights)
+        coefficients, measured = surrogate.best_stored(factors)
         written = ", ".join(f"{name}={value:.4g}" for name, value in coefficients.items())
         return Mapped(
             coefficients=coefficients,
@@ -190,7 +190,7 @@ def _by_surrogate(mu: Mapping[str, float], wanted: Mapping[str, float], units: s
             r2=r2,
             fell_back=True,
         )
-    coefficients = surrogate.best(weights)
+    coefficients = surrogate.best(factors)
     predicted = surrogate.predict(coefficients)
     values = ", ".join(f"{name} {mean:.4g} ± {error:.2g}" for name, (mean, error) in predicted.items())
     return Mapped(

@@ -35,6 +35,8 @@ from rshub.preferences.preference import INIT, SUM_TOLERANCE
 
 SCHEMA = "rshub.scores/1"
 KINDS = ("soup", "expert", "init", "morl", "ensemble")
+SOUPS = ("soup", "expert")
+"""The kinds that are soups: an expert is the soup of itself alone."""
 LONGEST_NAME = 300
 LARGEST = 1e100
 """No reward and no coefficient is larger than this; it keeps every sum and product of them finite."""
@@ -89,7 +91,7 @@ class Point:
     @property
     def vertex(self) -> str | None:
         """The expert that this point is, when its coefficients are one-hot and it is no other kind of model."""
-        if self.kind not in {"soup", "expert"} or self.coefficients is None:
+        if self.kind not in SOUPS or self.coefficients is None:
             return None
         named = [(name, value) for name, value in self.coefficients.items() if value != 0.0]
         if len(named) != 1 or named[0][0] == INIT or abs(named[0][1] - 1.0) > SUM_TOLERANCE:

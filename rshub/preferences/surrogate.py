@@ -29,7 +29,7 @@ import numpy as np
 from rshub.errors import InvalidInput
 from rshub.formats.fields import nearest
 from rshub.preferences.preference import INIT, SUM_TOLERANCE
-from rshub.preferences.scores import Point, Scores, oriented
+from rshub.preferences.scores import SOUPS, Point, Scores, oriented
 from rshub.preferences.simplex import Array, maximise, pairs_of
 
 LEAST_R2 = 0.8
@@ -47,7 +47,6 @@ class Fit:
     mean: Array
     covariance: Array
     r2: float
-    soups: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,18 +80,18 @@ class Surrogate:
             found[name] = (oriented(float(terms @ fit.mean), self.directions[name]), spread)
         return found
 
-    def best(self, weights: Mapping[str, float]) -> dict[str, float]:
-        """Give the coefficients on the simplex with the largest weighted sum of rewards, each larger better."""
-        total = np.sum([weight * self.fits[name].mean for name, weight in weights.items()], axis=0)
+    def best(self, factors: Mapping[str, float]) -> dict[str, float]:
+        """Give the coefficients on the simplex with the largest sum of factor times reward, each larger better."""
+        total = np.sum([factor * self.fits[name].mean for name, factor in factors.items()], axis=0)
         count = len(self.experts)
         found = maximise(total[:count], total[count:])
         return dict(zip(self.experts, found.tolist(), strict=True))
 
-    def best_stored(self, weights: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
-        """Give the stored evaluation with the largest weighted sum: its coefficients, and its rewards as measured."""
-        able = [stored for stored in self.evaluations if set(weights) <= set(stored.rewards)]
-        best = max(able, key=lambda stored: math.fsum(weights[name] * stored.rewards[name] for name in weights))
-        rewards = {name: oriented(best.rewards[name], self.directions[name]) for name in weights}
+    def best_stored(self, factors: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+        """Give the stored evaluation with the largest sum of factor times reward: its coefficients, and its rewards."""
+        able = [stored for stored in self.evaluations if set(factors) <= set(stored.rewards)]
+        best = max(able, key=lambda stored: math.fsum(factors[name] * stored.rewards[name] for name in factors))
+        rewards = {name: oriented(best.rewards[name], self.directions[name]) for name in factors}
         return dict(zip(self.experts, best.coefficients.tolist(), strict=True)), rewards
 
 
@@ -129,7 +128,7 @@ def _evaluations(scores: Scores, experts: Sequence[str]) -> list[tuple[Point, Ev
     found = []
     for point in scores.points:
         shares = {name: value for name, value in (point.coefficients or {}).items() if value != 0.0}
-        if point.kind not in {"soup", "expert"} or not shares or not set(shares) <= set(experts) - {INIT}:
+        if point.kind not in SOUPS or not shares or not set(shares) <= set(experts) - {INIT}:
             continue
         total = math.fsum(shares.values())
         if min(shares.values()) < 0.0 or abs(total - 1.0) > SUM_TOLERANCE:
@@ -151,7 +150,7 @@ def _fit(reward: str, experts: Sequence[str], stored: list[tuple[Point, Evaluati
     scale = float(values.max() - values.min())
     if not scale > 0.0:
         flat = np.append(vertices, np.zeros(len(experts) * (len(experts) - 1) // 2))
-        return Fit(mean=flat, covariance=np.zeros((len(flat), len(flat))), r2=1.0, soups=int(inside.sum()))
+        return Fit(mean=flat, covariance=np.zeros((len(flat), len(flat))), r2=1.0)
     centre = float(vertices.mean())
     terms = _terms(shares)
     first, second = pairs_of(len(experts))
@@ -170,7 +169,6 @@ def _fit(reward: str, experts: Sequence[str], stored: list[tuple[Point, Evaluati
         mean=scale * (prior + gain @ pull) + np.append(np.full(len(experts), centre), np.zeros(len(first))),
         covariance=scale**2 * (_SPREAD**2 * np.eye(terms.shape[1]) - gain @ inverse @ gain.T),
         r2=1.0 - float(np.mean(missed**2)) / float(seen.var()),
-        soups=int(inside.sum()),
     )
 
 
