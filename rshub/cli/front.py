@@ -22,7 +22,10 @@ from rshub.cli.verb import Verb
     help="Exit with 3 unless this holds; may be repeated.",
 )
 @click.option(
-    "--reference", type=FILE, metavar="FILE", help="Judge coverage against these points instead of the MORL points."
+    "--reference",
+    type=FILE,
+    metavar="FILE",
+    help="Judge coverage against these points instead of the MORL points; implies --checks.",
 )
 @click.option("--checks", is_flag=True, help="Add every hypothesis and lemma to the JSON, under 'checks'.")
 @output_options(hub=False)

@@ -7,7 +7,6 @@ reward take no part in box, front and hypervolume, and a note says which. What c
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,10 +14,11 @@ import numpy as np
 
 from rshub.errors import InvalidInput
 from rshub.fronts.connectivity import margins
-from rshub.fronts.coverage import SOUPS, cover, uncovered
+from rshub.fronts.coverage import cover, uncovered
+from rshub.fronts.differences import clear
 from rshub.fronts.pareto import Array, area_over_polyline, dominates, hypervolume, non_dominated
 from rshub.fronts.words import connection, figure
-from rshub.preferences.scores import Scores
+from rshub.preferences.scores import KINDS, SOUPS, Scores
 
 
 def describe(scores: Scores) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def describe(scores: Scores) -> dict[str, Any]:
     morl = np.flatnonzero(complete & (kinds == "morl"))
     result: dict[str, Any] = {
         "rewards": dict(scores.rewards),
-        "points": {kind: int((kinds == kind).sum()) for kind in ("soup", "expert", "init", "morl")},
+        "points": {kind: int((kinds == kind).sum()) for kind in KINDS},
         "box": {"nadir": None, "ideal": None},
         "front": soups[non_dominated(table[soups])].tolist(),
         "hypervolume": None,
@@ -85,8 +85,7 @@ def _connect(scores: Scores, result: dict[str, Any]) -> None:
             "share_holding": sum(margin.value >= 0.0 for margin in found) / len(found),
         }
         if worst.value < 0.0 and worst.stderr is not None:
-            times = -worst.value / worst.stderr if worst.stderr > 0.0 else math.inf
-            noise = "within" if times <= 2.0 else "beyond"
+            noise = "beyond" if clear(worst.value, worst.stderr) else "within"
             result["notes"].append(
                 f"connectivity of {reward}: the worst margin is {figure(worst.value)} with a standard error of "
                 f"{figure(worst.stderr)}, {noise} two of them"

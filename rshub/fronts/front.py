@@ -15,6 +15,7 @@ from rshub.fronts import words
 from rshub.fronts.check_words import check_lines
 from rshub.fronts.checks import check
 from rshub.fronts.figures import describe, shortfalls
+from rshub.fronts.plots import plot_front
 from rshub.preferences.scores import Scores
 
 __all__ = ["demand", "describe", "front", "lines", "shortfalls"]
@@ -40,7 +41,8 @@ def front(
         plot: Where to draw the picture (.png, .svg or .pdf).
         require: ``connectivity`` (no soup below the line between its experts, in any reward) and ``coverage`` (every
             MORL point is matched or beaten in all rewards by one soup or expert).
-        reference: Other points, measured on the same rewards, to judge coverage against instead of the MORL points.
+        reference: Other points, measured on the same rewards, to judge coverage against instead of the MORL points;
+            the checks, which say how it went, are then made too.
         checks: Hold the points against every hypothesis and lemma too; the answers come under ``checks``.
         x: The reward on the horizontal axis of the picture (the first one).
         y: The reward on the vertical axis (the second one).
@@ -48,7 +50,7 @@ def front(
 
     Returns:
         box {nadir, ideal}, front, hypervolume, over_staircase, over_polyline, connectivity, morl, and with them rewards
-        (directions), points (how many of each kind), reasons and notes; ``checks`` where they were asked for.
+        (directions), points (how many of each kind), reasons and notes; ``checks`` where they were made.
 
     Raises:
         NotFound: There is no such file.
@@ -68,11 +70,9 @@ def front(
     if reference is not None and not isinstance(reference, Scores):
         reference = Scores.load(reference)
     result = describe(scores)
-    if checks:
+    if checks or reference is not None:
         result["checks"] = check(scores, reference)
     if plot is not None:
-        from rshub.fronts.plots import plot_front
-
         result["notes"] += plot_front(scores, Path(plot), x=x, y=y, title=title)
     demand(scores, result, require, reference)
     return result

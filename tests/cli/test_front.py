@@ -74,6 +74,8 @@ def test_coverage_is_judged_against_the_reference_that_is_given(rshub, scores, t
     assert "1 of 3 reference points" in done.err
     assert done.json["checks"]["coverage"]["escaping"] == [2]
     assert rshub("front", "--scores", path, "--reference", tmp_path / "none.json").code == 5
+    alone = rshub("front", "--scores", path, "--reference", other, "--json")  # it brings the checks with it
+    assert alone.json["checks"]["coverage"]["escaping"] == [2]
 
 
 def test_the_plot_is_drawn_also_where_the_answer_is_no(rshub, scores, tmp_path):

@@ -114,7 +114,7 @@ def test_box_takes_soups_experts_and_morl_but_never_init(typed):
     assert result["over_polyline"] == pytest.approx(0.125)
     assert result["front"] == [0, 1]
     assert result["morl"] == {"hypervolume": 0.0, "dominated_share": 1.0}
-    assert result["points"] == {"soup": 1, "expert": 1, "init": 1, "morl": 1}
+    assert result["points"] == {"soup": 1, "expert": 1, "init": 1, "morl": 1, "ensemble": 0}
 
 
 def test_an_equal_soup_does_not_dominate_but_covers(typed):
@@ -241,3 +241,31 @@ def test_requirements(sagging, noisy, typed):
 def test_everything_is_json(noisy, sagging):
     for scores in (noisy, sagging):
         json.dumps(front(scores=scores), allow_nan=False)
+
+
+def test_ensembles_are_counted_too(typed):
+    scores = typed({"a": "max", "b": "max"}, soup(1, 2), soup(2, 2, kind="ensemble"), soup(3, 1, kind="ensemble"))
+    counted = front(scores=scores)["points"]
+    assert counted == {"soup": 1, "expert": 0, "init": 0, "morl": 0, "ensemble": 2}
+    assert sum(counted.values()) == len(scores.points)
+
+
+def test_a_reference_brings_the_checks_that_stand_on_it(typed):
+    scores = typed({"a": "max", "b": "max"}, soup(1, 2), soup(2, 1))
+    other = typed({"a": "max", "b": "max"}, soup(1, 2), soup(3, 3))
+    assert "checks" not in front(scores=scores)
+    found = front(scores=scores, reference=other)["checks"]["coverage"]
+    assert (found["against"], found["points"], found["escaping"]) == ("the reference", 2, [1])
+
+
+@pytest.mark.parametrize(("error", "said"), [(0.505, "beyond"), (0.515, "within")])
+def test_a_worst_margin_is_beyond_its_error_where_every_other_difference_is(typed, error, said):
+    # 1 / 1.96 = 0.5102
+    scores = typed(
+        {"a": "max"},
+        {"kind": "expert", "coefficients": {"x": 1.0}, "rewards": {"a": {"mean": 1.0, "stderr": 0.0}}},
+        {"kind": "expert", "coefficients": {"y": 1.0}, "rewards": {"a": {"mean": 1.0, "stderr": 0.0}}},
+        {"kind": "soup", "coefficients": {"x": 0.5, "y": 0.5}, "rewards": {"a": {"mean": 0.0, "stderr": error}}},
+    )
+    (note,) = front(scores=scores)["notes"]
+    assert note.endswith(f"{said} two of them")
