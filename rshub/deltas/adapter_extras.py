@@ -65,14 +65,13 @@ def _biases(roles: ByRole, file: TensorFile, modules: Mapping[str, LowRank | Dec
     found = []
     for module, names in roles["bias"].items():
         delta = modules[module]
-        low_rank = delta.low_rank if isinstance(delta, Decomposed) else delta
         if isinstance(delta, Decomposed):
             raise Incompatible(
                 f"{delta.label}: the tensor {names[0]} is a bias inside DoRA, which nobody defines",
                 where=names[0],
                 remedy="leave this expert out",
             )
-        added = Added(label=low_rank.label, file=file, name=names[0], scale=low_rank.scale)
+        added = Added(label=delta.label, file=file, name=names[0], scale=delta.scale)
         found.append(Wanted(path=f"{module}.bias", delta=added))
     return found
 

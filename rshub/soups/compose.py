@@ -1,6 +1,6 @@
 """Composing a soup: resolve or read a lock, fetch what it pins, check the digests, write all of it or nothing.
 
-The arithmetic is elsewhere (``plan``, ``build``); this is the way from a preference to a folder that is whole.
+The arithmetic is elsewhere (``plan``, ``writing``); this is the way from a preference to a folder that is whole.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rshub.deltas.adapters import Adapter
 from rshub.deltas.expert_tensors import ExpertTensors
 from rshub.deltas.matching import Placement
 from rshub.deltas.replaced import ReplacedRows
@@ -26,7 +27,7 @@ def placed_with_twins(expert: ExpertTensors, base: Checkpoint, tied: TiedHead | 
         Incompatible: For a delta that does not fit, or one of an embedding whose ties are not known.
     """
     placements = expert.place(base)
-    if "peft_type" not in expert.config:  # a whole model keeps all of its ties
+    if not isinstance(expert, Adapter):  # a whole model keeps all of its ties
         return placements
     placements = without_unchanged(placements, base)
     words = expert.config.get("task_type") == "CAUSAL_LM"

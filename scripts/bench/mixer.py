@@ -29,7 +29,9 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
-from rshub.soups.mixing.mixer import Mixer
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from rshub.soups.mixing.mixer import Mixer 
 
 WORDS = 4096
 
