@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rshub.errors import Incompatible, InvalidInput, NotFound
 from rshub.soups.lock import FILE_NAME, OutputForm, Pin, SoupLock
+from rshub.soups.writing.output_layout import UNTOUCHED
 from rshub.tensors.file_digest import file_digest
 from rshub.tensors.pieces import FilePlan, Literal
 from rshub.types import Digest
@@ -65,7 +66,7 @@ class EarlierSoup:
                 raise Incompatible(
                     f"{folder} is a soup of another {what}", where="--reuse", remedy="leave --reuse away"
                 )
-        files = {name: digest for name, digest in (lock.outputs or {}).items() if "-untouched-" in name}
+        files = {name: digest for name, digest in (lock.outputs or {}).items() if f"-{UNTOUCHED}-" in name}
         return cls(folder=folder, files=files, afresh=afresh)
 
     def share(self, file: FilePlan, target: Path) -> Digest | None:
@@ -115,11 +116,18 @@ def _link(path: Path, target: Path) -> None:
         os.link(path, target, follow_symlinks=False)
     except OSError:
         with path.open("rb") as source, target.open("xb") as copy:
-            try:
-                while os.copy_file_range(source.fileno(), copy.fileno(), COPY_BYTES):
-                    pass
-            except (OSError, AttributeError):
+            if not _copied_by_kernel(source.fileno(), copy.fileno()):
                 source.seek(0)
                 copy.truncate(0)
                 copy.seek(0)
                 shutil.copyfileobj(source, copy)
+
+
+def _copied_by_kernel(source: int, copy: int) -> bool:
+    """Copy a file inside the operating system; some file systems say that nothing is left when they cannot."""
+    try:
+        while os.copy_file_range(source, copy, COPY_BYTES):
+            pass
+    except (OSError, AttributeError):
+        return False
+    return os.fstat(copy).st_size == os.fstat(source).st_size

@@ -15,6 +15,11 @@ from rshub.tensors.checkpoint import Placed
 from rshub.tensors.weight_files import INDEX_SUFFIX
 from rshub.types import TensorName
 
+UNTOUCHED = "untouched"
+"""The kind, in the name of a split file, of what no expert changes."""
+
+TOUCHED = "touched"
+
 
 @dataclass(frozen=True, kw_only=True)
 class OutputShard:
@@ -74,7 +79,7 @@ def _split(
                 if PurePosixPath(shard).parent == folder
                 and (kept := [item for item in tensors if (item[0] not in touched) is untouched])
             ]
-            kind = "untouched" if untouched else "touched"
+            kind = UNTOUCHED if untouched else TOUCHED
             for number, (shard, kept) in enumerate(parts, 1):
                 name = f"{stem}-{kind}-{number:05d}-of-{len(parts):05d}.safetensors"
                 yield OutputShard(name=str(folder / name), source=shard, tensors=kept, untouched=untouched)

@@ -233,6 +233,30 @@ def test_where_no_links_are_made_the_files_are_copied(kitchen, tiny, monkeypatch
     assert not any(path.samefile(first / path.name) for path in shared.iterdir())
 
 
+@pytest.mark.parametrize("before_it_stops", [0, 100])
+def test_a_copy_that_the_system_ends_early_is_made_whole(kitchen, tiny, monkeypatch, before_it_stops):
+    """copy_file_range of some file systems returns 0 instead of an error."""
+    adapter = tiny.adapter(modules=[QUERY])
+    first, _ = kitchen.cook([(adapter, 1.0)])
+    real, calls = os.copy_file_range, []
+
+    def refuse(*_, **__):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    def stop(source, target, count, *places):
+        calls.append(count)
+        odd = len(calls) % 2 and before_it_stops
+        return real(source, target, before_it_stops, *places) if odd else 0
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(os, "copy_file_range", stop)
+    shared, report = kitchen.cook([(adapter, 0.5)], EarlierSoup.open(first, BASE, FORM))
+    assert calls
+    assert report.figures["shared"]["files"] == names(first, "untouched")
+    monkeypatch.undo()
+    assert same_but_shared(shared, kitchen.cook([(adapter, 0.5)])[0]) == set()
+
+
 def test_only_a_split_soup_of_the_same_base_and_dtype_lends(kitchen, tiny, tmp_path):
     adapter = tiny.adapter(modules=[QUERY])
     with pytest.raises(NotFound):
