@@ -44,7 +44,12 @@ class Thinned:
         """Say which elements of a whole tile are kept."""
         size = tile.stop - tile.start
         draws = np.random.Philox(key=self.key, counter=[0, 0, tile.start, 0]).random_raw(-(-size // 2))
-        return draws.astype("<u8", copy=False).view("<u4")[:size] < round(self.density * 2**32)
+        return draws.astype("<u8", copy=False).view("<u4")[:size] < draws_below(self.density)
+
+
+def draws_below(density: float) -> int:
+    """Say how many of the 2**32 draws keep their element; up to a density of 2**-33 none does."""
+    return round(density * 2**32)
 
 
 def mix_thinned(shares: Sequence[Share], setting: Setting) -> Linear:

@@ -12,7 +12,7 @@ from dataclasses import fields
 from rshub.deltas.expert_tensors import ExpertTensors
 from rshub.errors import Incompatible, InvalidInput
 from rshub.formats.fields import nearest
-from rshub.soups.methods.dare import DARE
+from rshub.soups.methods.dare import DARE, draws_below
 from rshub.soups.methods.delta import DELTA
 from rshub.soups.methods.factor import FACTOR
 from rshub.soups.methods.method import Method, Options
@@ -62,6 +62,12 @@ def settle_options(method: Method, asked: Options) -> Options:
             f"density = {asked.density} is no share of a delta's elements",
             where="density",
             remedy="give a number above 0 and at most 1",
+        )
+    if method.name == DARE.name and asked.density is not None and not draws_below(asked.density):
+        raise InvalidInput(
+            f"density = {asked.density} keeps nothing of any delta: {method.name} draws shares in steps of 2**-32",
+            where="density",
+            remedy="give a larger density, or leave the expert out",
         )
     if asked.seed is not None and not 0 <= asked.seed <= LARGEST_SEED:
         raise InvalidInput(

@@ -1,9 +1,9 @@
 """``ties``: deltas are trimmed to their largest elements, signs are elected, and what agrees is averaged.
 
 With T_i the delta of an expert in which, tensor by tensor, the ``density`` share of largest magnitude is kept (the
-whole-number part of density times the number of elements, at least one; all elements that are equal in magnitude to the
-last of them are kept too) and v_i = lambda_i T_i: the elected sign of an element is that of sum_i v_i, and the change
-is
+whole-number part of density, as the decimal that it was given as, times the number of elements, at least one; all
+elements that are equal in magnitude to the last of them are kept too) and v_i = lambda_i T_i: the elected sign of an
+element is that of sum_i v_i, and the change is
 
     (sum_i |lambda_i|) * (sum of v_i that have the elected sign) / (sum of |lambda_i| of these).
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -102,7 +103,7 @@ def least_kept(part: Part, setting: Setting) -> float:
     """
     assert setting.options.density is not None
     size = setting.grid.size
-    before = size - max(1, int(setting.options.density * size))
+    before = size - kept_of(size, setting.options.density)
     if before <= 0:
         return 0.0
     whole = np.dtype(f"u{setting.work.itemsize}")
@@ -114,6 +115,14 @@ def least_kept(part: Part, setting: Setting) -> float:
         before -= int(counts[:digit].sum())
         found = (found << DIGIT_BITS) | digit
     return float(np.array(found, whole).view(setting.work))
+
+
+def kept_of(size: int, density: float) -> int:
+    """Say how many of a tensor's elements are kept.
+
+    0.29 of 100 are 29, though the float that is nearest to 0.29 is a little less.
+    """
+    return max(1, int(Fraction(str(density)) * size))
 
 
 def _count_digits(part: Part, setting: Setting, whole: np.dtype[np.unsignedinteger], found: int, shift: int) -> Array:

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
+from rshub.errors import InvalidInput
+from rshub.soups.methods.dare import mix_thinned
+from rshub.soups.methods.method import Options, Setting, Share
 from rshub.soups.writing.build_checkpoint import write_checkpoint
+from rshub.tensors.tiles import Grid, Scratch
 from tests.tiny_models import MODULES, load_folder
 
 SHAPES = {"one.weight": (300, 200), "two.weight": (200, 100), "tall.weight": (1500, 300)}
@@ -76,3 +80,42 @@ def test_the_report_says_how_far_it_is_from_the_sum(tiny, pot):
         for m in MODULES
     )
     assert report.figures["method_gap"]["norm"] == pytest.approx(np.sqrt(gap), rel=1e-4)
+
+
+class Ones:
+    """A delta of ones."""
+
+    label = "ones"
+
+    def delta(self, tile, stored, scratch):
+        return np.ones(tile.count, stored.dtype)
+
+
+KEPT = "00011110000100000000000000010000"
+"""Worked out apart from numpy: ten rounds of Philox 4x64 (Salmon et al., SC 2011) with the first 128 bits of the
+sha256 of ``[7,"one.weight","aa...a"]``, little-endian, as key, and counters from 1 on; each 64-bit word is two draws,
+the lower half first, and a draw below 0.25 * 2**32 is kept."""
+
+
+def test_what_is_kept_never_changes():
+    """Soups that were published must come out the same from every later version."""
+    grid = Grid(rows=4, columns=8)
+    setting = Setting(
+        tensor="one.weight", grid=grid, stored=None, work=np.dtype(np.float32), total=1.0,
+        options=Options(density=0.25, seed=7), memo={},
+    )  # fmt: skip
+    change = mix_thinned([Share(coefficient=1.0, part=Ones(), content="a" * 64)], setting)
+    (tile,) = grid.tiles(0, 32)
+    wanted = change.wanted(tile, np.zeros(32, np.float32), Scratch())
+    assert "".join("1" if value else "0" for value in wanted) == KEPT
+    assert set(wanted) == {0.0, 4.0}
+
+
+@pytest.mark.parametrize("density", [2.0**-33, 1e-300])
+def test_a_density_that_keeps_nothing_is_refused(tiny, pot, density):
+    with pytest.raises(InvalidInput, match="keeps nothing") as caught:
+        pot.plan(tiny.base(), [(tiny.adapter(), 1.0)], method="dare", density=density)
+    assert caught.value.where == "density"
+    assert caught.value.remedy
+    assert pot.plan(tiny.base(), [(tiny.adapter(), 1.0)], method="dare", density=2.0**-32)
+    assert pot.plan(tiny.base(), [(tiny.adapter(), 1.0)], method="ties", density=density)

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def setting(shape, density, work=np.float32):
 
 
 def trimmed(delta, density):
-    count = max(1, int(density * delta.size))
+    count = max(1, int(Decimal(str(density)) * delta.size))
     return np.where(np.abs(delta) >= np.sort(np.abs(delta), axis=None)[-count], delta, 0.0)
 
 
@@ -87,9 +88,17 @@ def test_opposite_coefficients_give_the_opposite_change(tiny, pot):
 def test_the_threshold_is_the_one_of_a_sorted_array(rows, columns, density, seed, work, levels):
     rng = np.random.default_rng(seed)
     values = (rng.integers(-levels, levels + 1, rows * columns) * 10.0 ** rng.integers(-40, 3)).astype(work)
-    count = max(1, int(density * values.size))
+    count = max(1, int(Decimal(str(density)) * values.size))
     want = np.sort(np.abs(values))[-count] if count < values.size else 0.0
     assert least_kept(Known(values), setting((rows, columns), density, work)) == want
+
+
+@pytest.mark.parametrize(("density", "kept"), [(0.29, 29), (0.57, 57), (0.58, 58), (0.2, 20), (0.001, 1), (1.0, 100)])
+def test_the_share_that_is_kept_is_that_of_the_decimal(density, kept):
+    """As floats, 0.29 * 100 is 28.999999999999996."""
+    values = np.arange(1.0, 101.0, dtype=np.float32)
+    least = least_kept(Known(values), setting((10, 10), density))
+    assert np.count_nonzero(values >= least) == kept
 
 
 def test_the_threshold_of_many_tiles_is_exact():
