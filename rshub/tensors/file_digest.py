@@ -1,7 +1,7 @@
 """The sha256 of files on disk, remembered by path, inode, size and time of change so that a base is hashed once.
 
-The memory is one small JSON file in the cache folder; a lost or damaged one costs time, never truth. Only plain files
-are hashed: a device may never end.
+The memory is one small JSON file in the cache folder; a lost or damaged one costs time, never truth. It holds one
+digest for a path, and forgets the oldest of very many. Only plain files are hashed: a device may never end.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from rshub.tensors.writer import write_whole
 from rshub.types import Digest
 
 _WORTH_REMEMBERING = 16 * 1024 * 1024
+
+MOST_REMEMBERED = 4096
+"""Digests that are kept: the files of some dozens of large models, in less than a megabyte."""
 
 
 def file_digest(path: Path, *, afresh: bool = False) -> Digest:
@@ -42,7 +45,7 @@ def file_digest(path: Path, *, afresh: bool = False) -> Digest:
             return known
         digest = Digest(hashlib.file_digest(file, "sha256").hexdigest())
     if worth:
-        _save(memory, _load(memory) | {key: digest})
+        _add(memory, {key: digest})
     return digest
 
 
@@ -55,12 +58,16 @@ def remember_digests(digests: Mapping[Path, Digest]) -> None:
             if found.st_size >= _WORTH_REMEMBERING:
                 known[_key(path, found)] = digest
     if known:
-        memory = _cache_folder() / "digests.json"
-        _save(memory, _load(memory) | known)
+        _add(_cache_folder() / "digests.json", known)
 
 
 def _key(path: Path, found: os.stat_result) -> str:
     return f"{os.path.realpath(path)}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"
+
+
+def _path_of(key: str) -> str:
+    """Give the path in a key; it may hold colons, what follows it does not."""
+    return key.rsplit(":", 3)[0]
 
 
 def _cache_folder() -> Path:
@@ -79,6 +86,10 @@ def _load(memory: Path) -> dict[str, Digest]:
     return {}
 
 
-def _save(memory: Path, known: dict[str, Digest]) -> None:
+def _add(memory: Path, found: Mapping[str, Digest]) -> None:
+    """Remember digests as the newest, in the place of what was known of the same paths."""
+    paths = {_path_of(key) for key in found}
+    known = [(key, digest) for key, digest in _load(memory).items() if _path_of(key) not in paths]
+    kept = dict([*known, *found.items()][-MOST_REMEMBERED:])
     with suppress(RshubError):
-        write_whole(memory, json.dumps(known).encode())
+        write_whole(memory, json.dumps(kept).encode())

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from rshub.errors import IntegrityError, NotFound
+from rshub.tensors import file_digest as room
 from rshub.tensors.file_digest import file_digest, remember_digests
 from rshub.types import Digest
 
@@ -94,3 +95,25 @@ def test_what_was_hashed_while_writing_is_remembered_until_the_file_changes(memo
         file.write(b"x")
     os.utime(large, ns=(1, 1))
     assert file_digest(large) == hashlib.sha256(b"x" + bytes(LARGE - 1)).hexdigest()
+
+
+def test_of_a_path_only_the_newest_digest_is_kept(memory, large):
+    memory.parent.mkdir(parents=True)
+    other = {f"{large}:more:1:2:3": "3" * 64, f"{large.parent}/a:b:1:2:3": "4" * 64}
+    memory.write_text(json.dumps({f"{large}:1:2:3": "1" * 64, **other}))
+    file_digest(large)
+    os.utime(large, ns=(1, 1))
+    file_digest(large)
+    os.utime(large, ns=(2, 2))
+    remember_digests({large: Digest("5" * 64)})
+    known = json.loads(memory.read_bytes())
+    assert list(known.values()) == ["3" * 64, "4" * 64, "5" * 64]
+    assert file_digest(large) == "5" * 64
+
+
+def test_the_oldest_of_many_digests_are_forgotten(memory, large, monkeypatch):
+    monkeypatch.setattr(room, "MOST_REMEMBERED", 3)
+    memory.parent.mkdir(parents=True)
+    memory.write_text(json.dumps({f"/{number}:1:2:3": str(number) * 64 for number in range(5)}))
+    file_digest(large)
+    assert list(json.loads(memory.read_bytes()).values()) == ["3" * 64, "4" * 64, TRUE]
