@@ -59,7 +59,7 @@ def fetch_base(base: Pin, hub: Hub, *, afresh: bool = False) -> Iterator[Path]:
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to((source / name).resolve())
         try:
-            _check(base, Path(view), afresh=afresh)
+            check_pin(base, Path(view), afresh=afresh)
             yield Path(view)
         except RshubError as fault:
             _name_as_asked(fault, view, base.place)
@@ -106,7 +106,7 @@ def fetch_expert(pin: Pin, hub: Hub, *, afresh: bool = False) -> Path:
     else:
         repo_id, commit = _repo(pin)
         source = hub.download(repo_id, pin.files, commit=commit)
-    _check(pin, source, afresh=afresh)
+    check_pin(pin, source, afresh=afresh)
     return source
 
 
@@ -152,7 +152,13 @@ def _repo(pin: Pin) -> tuple[RepoId, CommitSha]:
     return RepoId(pin.repo_id), pin.revision
 
 
-def _check(pin: Pin, folder: Path, *, afresh: bool) -> None:
+def check_pin(pin: Pin, folder: Path, *, afresh: bool) -> None:
+    """Hold the files of a folder against what was pinned.
+
+    Raises:
+        NotFound: One is not there.
+        IntegrityError: One is not what was pinned.
+    """
     for name, expected in pin.files.items():
         found = file_digest(folder / name, afresh=afresh)
         if found != expected:

@@ -17,10 +17,11 @@ from rshub.experts.manifest import ExpertManifest
 from rshub.experts.verify import Check, attempt, check_expert, check_files, needed_files
 from rshub.formats.address import RepoAddress, parse_address
 from rshub.hub.client import Hub, RepoFile
-from rshub.soups.fetch import fetch_expert
+from rshub.soups.fetch import check_pin, fetch_expert
 from rshub.soups.lock import FILE_NAME as LOCK
 from rshub.soups.lock import Pin, SoupLock
 from rshub.tensors.checkpoint import Checkpoint
+from rshub.tensors.pipeline import model_files
 from rshub.tensors.tensor_file import PICKLES
 from rshub.tensors.weight_files import MAX_INDEX_BYTES
 
@@ -132,7 +133,7 @@ def _folder(folder: Path, hub: Hub) -> list[Check]:
         return check_lock(SoupLock.load(folder / LOCK), hub, beside=folder)
     if (folder / CONFIG).is_file():
         return [_plain_adapter(folder)]
-    if not any(path.suffix in {".safetensors", *PICKLES} for path in folder.iterdir()):
+    if not any(name.endswith((".safetensors", *PICKLES)) for name in model_files(folder)):
         raise NotFound(f"{folder}: nothing in it can be checked", where=str(folder), remedy="name a soup or an expert")
     return [attempt("checkpoint", lambda: _checkpoint(folder))]
 
@@ -154,10 +155,11 @@ def _checkpoint(folder: Path) -> str:
 
 
 def _base(pin: Pin, hub: Hub) -> str:
-    identity = identify_base(pin.path or f"{pin.repo_id}@{pin.revision}", hub)
-    if any(pin.files.get(name) != digest for name, digest in identity.files.items()):
+    if pin.path is not None:
+        check_pin(pin, Path(pin.path), afresh=True)
+    elif dict(identify_base(f"{pin.repo_id}@{pin.revision}", hub).files) != dict(pin.files):
         raise IntegrityError("its weights are not those that were pinned")
-    return f"{len(pin.files)} weight files are as they were pinned"
+    return f"{len(pin.files)} files are as they were pinned"
 
 
 def _expert(pin: Pin, hub: Hub) -> str:

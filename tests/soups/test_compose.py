@@ -319,3 +319,18 @@ def test_the_card_of_a_folder_does_not_depend_on_its_name(pair, tmp_path):
     cook(pair, tmp_path / "again", str(tmp_path / "soup" / "soup.lock.json"))
     for path in (tmp_path / "soup").iterdir():
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+@pytest.mark.parametrize("harm", ["changed", "gone"])
+def test_a_lock_is_not_well_when_a_file_beside_the_local_base_is_not(pair, tmp_path, harm):
+    base = tmp_path / "base"
+    shutil.copytree(pair.base_folder, base)
+    lora = pair.tiny.adapter()
+    cook(pair, tmp_path / "soup", f'"{lora.folder}"=1', base=str(base))
+    lock = tmp_path / "soup" / "soup.lock.json"
+    assert verify(str(lock), endpoint=pair.endpoint).ok
+    if harm == "gone":
+        (base / "tokenizer.json").unlink()
+    else:
+        (base / "config.json").write_text("{}")
+    assert not verify(str(lock), endpoint=pair.endpoint).ok
