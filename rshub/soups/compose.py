@@ -31,6 +31,10 @@ from rshub.tensors.file_digest import remember_digests
 from rshub.tensors.writer import fresh_folder, write_whole
 
 CARD = "README.md"
+SHARED_START = (
+    "norms, shares and cosines include the start that the experts continue: with coefficients that sum to one it is "
+    "not fetched"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +203,8 @@ def compose(
             digests=digests,
             progress=progress,
         )
+        if pinned.init is not None and pinned.init_kind == "adapter" and plan.anchor is None:
+            report.figures["remark"] = SHARED_START
         outputs = {name: claim["sha256"] for name, claim in report.files.items()} if digests else None
         if outputs is not None and pinned.outputs is not None and form == pinned.form:
             _same_bytes(pinned.outputs, outputs)

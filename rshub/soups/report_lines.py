@@ -60,6 +60,8 @@ def _measured(figures: Mapping[str, Any]) -> Iterator[str]:
     """Say what the figures of the experts are of."""
     if figures["relative_to"] == "init":
         yield "norms, shares and cosines are of what the experts added to their start"
+    if remark := figures.get("remark"):
+        yield remark
     if figures["sampled"]:
         yield "what is no factor was measured on a sample"
 

@@ -292,6 +292,17 @@ def test_no_network_and_a_wrong_token_are_told_apart(pair, tmp_path):
     assert not (tmp_path / "soup").exists()
 
 
+def test_figures_that_hold_the_start_of_the_experts_say_so(pair, tmp_path):
+    pair.plain_adapter("ada/sft", pair.tiny.adapter(seed=50))
+    for who, reward in (("ada", "wise"), ("ben", "brief")):
+        pair.expert(f"{who}/{reward}", reward, init="adapter:ada/sft")
+    whole = cook(pair, tmp_path / "whole", "wise=0.5, brief=0.5")
+    assert any("include the start" in line for line in whole.lines())
+    part = cook(pair, tmp_path / "part", "wise=0.5, brief=0.25", extrapolate=True)
+    assert not any("include the start" in line for line in part.lines())
+    assert any("what the experts added" in line for line in part.lines())
+
+
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(pair, tmp_path):
     soup = cook(pair, tmp_path / "soup", dry_run=True)
     assert list(tmp_path.glob("soup*")) == list(tmp_path.glob(".soup*")) == []
