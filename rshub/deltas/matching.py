@@ -17,7 +17,7 @@ from rshub.deltas.naming import BODIES, Rename, Spot, clash, find_spots
 from rshub.deltas.replaced import Replaced, ReplacedRows, same_bytes
 from rshub.deltas.square import square_layouts
 from rshub.deltas.summed import Summed
-from rshub.deltas.tying import tied_pair
+from rshub.deltas.tying import MANY, tied_pair
 from rshub.errors import Incompatible
 from rshub.tensors.checkpoint import Checkpoint, Placed
 from rshub.tensors.dtypes import FLOATS
@@ -254,7 +254,12 @@ def _refuse_unmatched(wanted: Wanted, why: str, base: Checkpoint, label: str) ->
             remedy="leave this expert out, or train it with lora_bias false",
         )
     if not why and wanted.module.rpartition(".")[2] in {"lm_head", "embed_out"}:
-        why = "matches nothing in the base, which stores no head and does not say that it is the embedding"
+        shared = next((name for name in MANY if name in base.tensors), None)
+        why = (
+            f"is of a head that is tied to {shared}, which other parts are too: such changes are not read"
+            if shared
+            else ("matches nothing in the base, which stores no head and does not say that it is the embedding")
+        )
     why = why or f"matches nothing in the base: there is no {wanted.path}"
     whether = f"check that the expert was trained on {base.source}"
     raise Incompatible(
