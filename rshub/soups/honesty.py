@@ -8,7 +8,7 @@ the experts continue an adapter, their figures are of what they added to it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,16 @@ CANCELLED = 1e-6
 """A change smaller than this part of the experts' norms is what float32 leaves when they cancel."""
 
 
-def rounding_figures(plan: ComposePlan, found: Survey, samples: Sequence[Sample]) -> dict[str, Any]:
+def rounding_figures(
+    plan: ComposePlan, found: Survey, samples: Sequence[Sample], moved_at_all: Callable[[], bool]
+) -> dict[str, Any]:
     """Say what rounding to the output dtype left of the change, with a warning where it cost much.
+
+    Args:
+        plan: The soup.
+        found: Its survey.
+        samples: The sums that were taken while writing.
+        moved_at_all: Looks at every changed element of what was written; asked only where nothing of a sample moved.
 
     Raises:
         Incompatible: When something was to change and nothing did.
@@ -34,8 +42,9 @@ def rounding_figures(plan: ComposePlan, found: Survey, samples: Sequence[Sample]
     elements = sum(sample.elements for sample in samples)
     moved = sum(sample.moved for sample in samples)
     wanted = math.fsum(sample.wanted for sample in samples)
-    if not plan.touched or not wanted:
-        unseen = sum(one.rows * one.columns for one in plan.touched) > elements
+    unseen = sum(one.rows * one.columns for one in plan.touched) > elements
+    lost = bool(plan.touched and wanted and not moved and not cancelled(plan, found))
+    if not plan.touched or not wanted or (lost and unseen and moved_at_all()):
         return {
             "rounding_error": None,
             "survival": None,
@@ -45,7 +54,7 @@ def rounding_figures(plan: ComposePlan, found: Survey, samples: Sequence[Sample]
             if unseen
             else [],
         }
-    if not moved and not cancelled(plan, found):
+    if lost:
         raise Incompatible(
             "the soup is the base: every change is smaller than what the output dtype can hold",
             where="moved",

@@ -1,8 +1,8 @@
 """What the experts of a soup are to each other, and what the soup is to their sum: norms and inner products.
 
 They come from the factors, without dense products, where there are only factors. What is no factor is measured on all
-changed elements of a small soup and on a seeded sample of a large one, so that no expert is read whole a second time.
-An expert with a coefficient that changes nothing is refused.
+changed elements of a small soup and on a seeded sample of a large one, so that no expert is read whole a second time,
+but for one of which the sample shows nothing. An expert with a coefficient that changes nothing is refused.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from rshub.soups.ingredients import Touched
 from rshub.soups.methods.delta import mix_deltas
 from rshub.soups.methods.method import Setting, Share, factor_gram
 from rshub.soups.plan import SINGLE, ComposePlan
+from rshub.soups.strata import Stratum, strata
 from rshub.tensors.blas import one_thread
 from rshub.tensors.changes import Change
 from rshub.tensors.dtypes import Array
@@ -89,19 +90,14 @@ def survey(plan: ComposePlan) -> Survey:
     ranges = sample_ranges(plan)
     with one_thread(), ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool:
         looks = list(pool.map(lambda touched: _look(plan, touched, ranges[touched.tensor]), plan.touched))
-    count = len(plan.ingredients)
-    squared, gap = math.fsum(look.norm for look in looks), math.fsum(look.gap for look in looks)
-    places = [{part.ingredient for part in touched.contributions} for touched in plan.touched]
-    found = Survey(
-        inner=sum((look.inner for look in looks), start=np.zeros((count, count))),
-        norm=math.sqrt(max(0.0, squared)),
-        gap=None if plan.method.exact else math.sqrt(max(0.0, gap)),
-        anchor=plan.anchor,
-        tensors=tuple(sum(number in place for place in places) for number in range(count)),
-        sampled=any(look.sampled for look in looks),
-    )
+        found = _summed(plan, looks)
+        if missed := _missed(plan, looks, found):
+            whole = pool.map(lambda at: _look(plan, plan.touched[at], None), missed)
+            for at, look in zip(missed, whole, strict=True):
+                looks[at] = look
+            found = _summed(plan, looks)
     for number, ingredient in enumerate(plan.ingredients):
-        if not found.inner[number, number] and _changes_nothing(plan, number):
+        if not found.inner[number, number]:
             label = ingredient.expert.label
             raise Incompatible(
                 f"{label} has the coefficient {ingredient.coefficient!r}, but its delta is exactly zero",
@@ -111,8 +107,35 @@ def survey(plan: ComposePlan) -> Survey:
     return found
 
 
-def _look(plan: ComposePlan, touched: Touched, asked: range) -> Look:
-    """Look at one tensor: at its factors, and where there is more, at a range of its elements."""
+def _summed(plan: ComposePlan, looks: Sequence[Look]) -> Survey:
+    """Add up what was seen of each tensor."""
+    count = len(plan.ingredients)
+    squared, gap = math.fsum(look.norm for look in looks), math.fsum(look.gap for look in looks)
+    places = [{part.ingredient for part in touched.contributions} for touched in plan.touched]
+    return Survey(
+        inner=sum((look.inner for look in looks), start=np.zeros((count, count))),
+        norm=math.sqrt(max(0.0, squared)),
+        gap=None if plan.method.exact else math.sqrt(max(0.0, gap)),
+        anchor=plan.anchor,
+        tensors=tuple(sum(number in place for place in places) for number in range(count)),
+        sampled=any(look.sampled for look in looks),
+    )
+
+
+def _missed(plan: ComposePlan, looks: Sequence[Look], found: Survey) -> list[int]:
+    """Give the places of the sampled tensors of those experts of which the sample shows nothing."""
+    unseen = {
+        number for number in range(len(plan.ingredients)) if not (found.inner[number, number] and found.norm_of(number))
+    }
+    return [
+        at
+        for at, (touched, look) in enumerate(zip(plan.touched, looks, strict=True))
+        if look.sampled and any(part.ingredient in unseen for part in touched.contributions)
+    ]
+
+
+def _look(plan: ComposePlan, touched: Touched, asked: range | None) -> Look:
+    """Look at one tensor: at its factors, and where there is more, at a range of its elements, or at all."""
     by_factors = touched.low_rank is not None and plan.method.ranks != "full"
     work = SINGLE if by_factors else plan.work(touched)
     stored = plan.stored(touched)
@@ -120,6 +143,7 @@ def _look(plan: ComposePlan, touched: Touched, asked: range) -> Look:
     coefficients = np.array([share.coefficient for share in shares])
     change = None if plan.method.exact else plan.method.mix(shares, setting)
     gram = factor_gram([share.part for share in shares])
+    measured = strata([share.part for share in shares], setting.grid, asked or range(setting.grid.size))
     squared = gap = 0.0
     if gram is not None and change is None:
         squared = float(coefficients @ gram @ coefficients)
@@ -130,18 +154,34 @@ def _look(plan: ComposePlan, touched: Touched, asked: range) -> Look:
         pair = inner_products([mixed, exact])
         squared, gap = float(pair[0, 0]), float(pair[0, 0] - 2 * pair[0, 1] + pair[1, 1])
     else:
-        seen, squared, gap = _measured(shares, change, setting, asked)
+        seen, squared, gap = _measured(shares, change, setting, measured)
         gram = seen if gram is None else gram
     at = [part.ingredient for part in touched.contributions]
     inner = np.zeros((len(plan.ingredients),) * 2)
     inner[np.ix_(at, at)] = gram
-    return Look(inner=inner, norm=squared, gap=gap, sampled=not by_factors and len(asked) < setting.grid.size)
+    sampled = not by_factors and not all(stratum.whole for stratum in measured)
+    return Look(inner=inner, norm=squared, gap=gap, sampled=sampled)
 
 
 def _measured(
+    shares: Sequence[Share], change: Change | None, setting: Setting, measured: Sequence[Stratum]
+) -> tuple[Array, float, float]:
+    """Take inner products, |D|^2 and the squared gap over some elements, scaled up to the whole tensor."""
+    gram = np.zeros((len(shares), len(shares)))
+    squared = gap = 0.0
+    for stratum in measured:
+        for run in stratum.runs:
+            of_run = _measured_run(shares, change, setting, run)
+            gram += of_run[0] * stratum.each
+            squared += of_run[1] * stratum.each
+            gap += of_run[2] * stratum.each
+    return gram, squared, gap
+
+
+def _measured_run(
     shares: Sequence[Share], change: Change | None, setting: Setting, asked: range
 ) -> tuple[Array, float, float]:
-    """Take inner products, |D|^2 and the squared gap over a range of elements, scaled up to the whole tensor."""
+    """Take the sums over a run of elements."""
     coefficients = np.array([share.coefficient for share in shares])
     gram = np.zeros((len(shares), len(shares)))
     squared = gap = 0.0
@@ -159,24 +199,7 @@ def _measured(
         wanted = exact if change is None else change.wanted(tile, values, scratch).astype(np.float64)
         squared += float(wanted @ wanted)
         gap += float((wanted - exact) @ (wanted - exact))
-    share_of_all = setting.grid.size / max(1, len(asked))
-    return gram * share_of_all, squared * share_of_all, gap * share_of_all
-
-
-def _changes_nothing(plan: ComposePlan, ingredient: int) -> bool:
-    """Look at every element of an expert whose sample is zero."""
-    scratch = Scratch()
-    for touched in plan.touched:
-        if touched.low_rank is not None:
-            continue
-        stored, work = plan.stored(touched), plan.work(touched)
-        setting = plan.setting(touched, stored, work)
-        for part, share in zip(touched.contributions, plan.shares(touched, stored, work), strict=True):
-            if part.ingredient == ingredient and any(
-                share.part.delta(tile, values, scratch).any() for tile, values in setting.walk([share.part], scratch)
-            ):
-                return False
-    return True
+    return gram, squared, gap
 
 
 def sample_ranges(plan: ComposePlan) -> Mapping[TensorName, range]:

@@ -1,13 +1,15 @@
 """The figures of a soup's report against dense float64 algebra."""
 
+import hashlib
 import itertools
 import json
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from rshub.errors import Incompatible
-from rshub.soups import honesty, survey
+from rshub.soups import honesty, strata, survey
 from rshub.soups.plan import Term, plan_soup
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.tensors.stored import StoredTensor
@@ -240,3 +242,113 @@ def test_an_adapter_that_loses_much_by_its_rank_is_warned_about(tiny, pot):
     _, report = pot.cook(tiny.base(), [(tiny.adapter(rank=8), 1.0)], format="adapter", rank=1)
     (warning,) = report.figures["warnings"]
     assert "--rank" in warning
+
+
+def sampled(monkeypatch, elements=100):
+    monkeypatch.setattr(survey, "WHOLE_ELEMENTS", elements)
+    monkeypatch.setattr(survey, "SAMPLE_ELEMENTS", elements)
+
+
+NAME = "model.embed_tokens.weight"
+
+
+def beside_the_sample(shape):
+    """Give the rows of a lone tensor that hold nothing of the sample, and the others."""
+    size = shape[0] * shape[1]
+    count = min(size, survey.SAMPLE_ELEMENTS)
+    start = int.from_bytes(hashlib.sha256(NAME.encode()).digest()[:8], "little") % (size - count + 1)
+    rows = np.arange(shape[0])
+    inside = (rows >= start // shape[1]) & (rows <= (start + count - 1) // shape[1])
+    return rows[~inside], rows[inside]
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_soup_is_the_base_only_when_every_element_says_so(tiny, pot, monkeypatch, moves):
+    """The change inside the sample is lost in rounding; beside it are 500 rows that move by one."""
+    sampled(monkeypatch)
+    shape = (1000, 40)
+    theta = np.ones(shape, ml_dtypes.bfloat16)
+    base = tiny.base(shapes={}, extra={NAME: theta})
+    outside, _ = beside_the_sample(shape)
+    wanted = np.ones(shape, np.float32) + np.float32(1e-6)
+    if moves:
+        wanted[outside[:500]] += 1
+    expert = whole_model(tiny, base, {NAME: wanted})
+    if not moves:
+        with pytest.raises(Incompatible, match="the soup is the base"):
+            pot.cook(base, [(expert, 1.0)])
+        return
+    out, report = pot.cook(base, [(expert, 1.0)])
+    assert np.count_nonzero(load_folder(out)[NAME] != theta) == 500 * 40
+    told = report.figures
+    assert [told[figure] for figure in ("moved", "rounding_error", "survival")] == [None] * 3
+    assert told["sample"]["elements"] < 200
+    assert told["warnings"] == ["nothing of the change is in the sample, so what rounding kept is not known"]
+    report.lines()
+
+
+def rows_adapter(tiny, rows, values):
+    """Make an adapter that replaces rows of the embedding, and nothing else."""
+    name = f"base_model.model.{NAME.removesuffix('.weight')}.token_adapter.trainable_tokens_delta"
+    adapter = tiny.adapter(modules=[], config={"trainable_token_indices": [int(row) for row in rows]})
+    dump(adapter.folder / "adapter_model.safetensors", {name: values})
+    return adapter
+
+
+TALL = {**SHAPES, NAME: (1000, 12)}
+
+
+@pytest.mark.parametrize("most", [1 << 21, 24])
+def test_replaced_rows_are_measured_wherever_the_sample_is(tiny, pot, monkeypatch, most):
+    monkeypatch.setattr(strata, "ROW_ELEMENTS", most)
+    base, rng = tiny.base(shapes=TALL), np.random.default_rng(8)
+    sampled(monkeypatch)
+    theta = load_folder(base)[NAME].astype(float)
+    outside, _ = beside_the_sample(TALL[NAME])
+    rows = [outside[[3, 4, 5, 400]], outside[[5, 700, 400, 4]]]
+    values = [rng.standard_normal((4, 12)).astype(np.float32) for _ in rows]
+    terms = [(rows_adapter(tiny, rows[0], values[0]), 0.5), (rows_adapter(tiny, rows[1], values[1]), -0.3)]
+    told = pot.cook(base, terms)[1].figures
+    deltas = []
+    for at, new in zip(rows, values, strict=True):
+        delta = np.zeros(TALL[NAME])
+        delta[at] = new - theta[at]
+        deltas.append(delta.ravel())
+    norms = [np.linalg.norm(delta) for delta in deltas]
+    exact = most > 24
+    assert told["sampled"] is not exact
+    near = {"rel": 1e-6} if exact else {"rel": 0.8}
+    for expert, norm in zip(told["experts"], norms, strict=True):
+        assert expert["norm"] == pytest.approx(norm, **near)
+    assert told["norm"] == pytest.approx(np.linalg.norm(0.5 * deltas[0] - 0.3 * deltas[1]), **near)
+    if exact:
+        assert told["cosines"][0]["cosine"] == pytest.approx(deltas[0] @ deltas[1] / np.prod(norms), abs=1e-6)
+
+
+def test_rows_beside_a_whole_tensor_are_each_measured_for_what_they_are(tiny, pot, monkeypatch):
+    base = tiny.base(shapes=TALL)
+    sampled(monkeypatch, 1200)
+    theta = load_folder(base)[NAME]
+    outside, inside = beside_the_sample(TALL[NAME])
+    rows = np.array([outside[0], *inside[3:5], outside[-1]])
+    values = theta[rows] + np.float32(2)
+    whole = whole_model(tiny, base, {NAME: theta + np.float32(0.5)})
+    told = pot.cook(base, [(rows_adapter(tiny, rows, values), 1.0), (whole, 1.0)])[1].figures
+    assert told["sampled"]
+    norms = [np.sqrt(4 * 12 * 4.0), np.sqrt(theta.size * 0.25)]
+    assert [expert["norm"] for expert in told["experts"]] == pytest.approx(norms, rel=1e-5)
+    assert told["cosines"][0]["cosine"] == pytest.approx(48 * 2 * 0.5 / np.prod(norms), rel=1e-5)
+    assert told["norm"] == pytest.approx(np.sqrt(48 * 2.5**2 + (theta.size - 48) * 0.25), rel=1e-5)
+
+
+def test_an_expert_of_which_the_sample_shows_nothing_is_measured_whole(tiny, pot, monkeypatch):
+    base = tiny.base(shapes=TALL)
+    sampled(monkeypatch)
+    theta = load_folder(base)[NAME]
+    outside, _ = beside_the_sample(TALL[NAME])
+    changed = theta.copy()
+    changed[outside[7]] += 3
+    told = pot.cook(base, [(whole_model(tiny, base, {NAME: changed}), 0.5)])[1].figures
+    assert told["experts"][0]["norm"] == pytest.approx(3 * np.sqrt(12), rel=1e-6)
+    assert told["norm"] == pytest.approx(1.5 * np.sqrt(12), rel=1e-6)
+    assert not any("cancel" in warning for warning in told["warnings"])

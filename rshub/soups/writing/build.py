@@ -18,6 +18,7 @@ from rshub.soups.survey import survey
 from rshub.soups.writing.build_adapter import write_adapter
 from rshub.soups.writing.build_checkpoint import write_checkpoint
 from rshub.soups.writing.earlier import EarlierSoup
+from rshub.soups.writing.moved import moved_at_all
 from rshub.soups.writing.side_files import write_side_files
 from rshub.types import Digest
 
@@ -71,7 +72,7 @@ def write_soup(
         report |= {"rank": rank, "rounding_error": lost**0.5, "survival": 1.0 - lost, "moved": None}
     else:
         written = write_checkpoint(plan, staging, earlier=earlier, digests=digests, progress=progress)
-        rounding = rounding_figures(plan, found, written.samples)
+        rounding = rounding_figures(plan, found, written.samples, lambda: moved_at_all(plan, staging))
         report["warnings"] += rounding.pop("warnings")
         report |= rounding
         beside = write_side_files(plan, staging)
