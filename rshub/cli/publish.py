@@ -117,6 +117,7 @@ def _lines(done: Published) -> Iterator[str]:
         yield f"nothing was sent; it would be released as {done.tag}" if done.tag else "nothing was sent"
     if done.pr_url is not None:
         yield f"pull request {done.pr_url}"
+    yield from done.notes
     yield from table(
         ("FILE", "SIZE", "SHA256"),
         [(name, size(claim.size), claim.sha256[:16]) for name, claim in sorted(done.files.items())],

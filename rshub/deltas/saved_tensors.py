@@ -56,9 +56,21 @@ def check_carried(saved: Saved, spot: Spot, base: Checkpoint, label: str) -> Non
     if mine == its:
         if base.folder is None or same_stored(saved.file.path, saved.span, base.path(spot.placed.shard), spot.placed):
             return
-        why = f"is {mine} and differs from {spot.tensor} of the base; only floating point of 16 bits or more is mixed"
-    else:
-        why = f"is {mine}, but {spot.tensor} of the base is {its}: quantised weights are not mixed"
+        refuse_changed(saved, spot.tensor, label)
+    _refuse(saved, f"is {mine}, but {spot.tensor} of the base is {its}: quantised weights are not mixed", label)
+
+
+def refuse_changed(saved: Saved, tensor: TensorName, label: str) -> NoReturn:
+    """Refuse a tensor that should be the base's own and is not.
+
+    Raises:
+        Incompatible: Always.
+    """
+    what = f"is {saved.span.dtype} and differs from {tensor} of the base"
+    _refuse(saved, f"{what}; only floating point of 16 bits or more is mixed", label)
+
+
+def _refuse(saved: Saved, why: str, label: str) -> NoReturn:
     raise Incompatible(
         f"{label}: the tensor {saved.name} {why}",
         where=saved.name,

@@ -28,7 +28,7 @@ from rshub.deltas.saved_tensors import Saved, check_carried, check_shape, refuse
 from rshub.deltas.tying import tied_pair
 from rshub.errors import Incompatible, IntegrityError
 from rshub.formats.canonical import digest
-from rshub.tensors.checkpoint import Checkpoint
+from rshub.tensors.checkpoint import Checkpoint, Placed
 from rshub.tensors.dtypes import FLOATS, working
 from rshub.tensors.file_digest import file_digest
 from rshub.tensors.model_config import CONFIG, parse_config
@@ -157,6 +157,18 @@ class WeightSet:
                         where=saved.name,
                         remedy="leave this expert out, or publish it again from a healthy checkpoint",
                     )
+
+    def carried(self, base: Checkpoint) -> tuple[tuple[Saved, Placed], ...]:
+        """Give every tensor that is no number to mix, with the base's, whose bytes it must have."""
+        models = {place: base.component(place) if place else base for place in self.saved}
+        if base.components and "" in self.saved:
+            models[""] = base.component(self._alone(base)[0])
+        return tuple(
+            (self.saved[place][name], spot.placed)
+            for place, model in models.items()
+            for name, spot in self._spots(model, place).items()
+            if self.saved[place][name].span.dtype not in FLOATS
+        )
 
     def _alone(self, base: Checkpoint) -> tuple[str, tuple[Placement, ...]]:
         """Place what lies at the top in the one component that it fits."""

@@ -7,7 +7,7 @@ with the files that go with a model, ``expert.json`` and the card. A dry run ret
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from rshub.experts.artefact import artefact_of, claim, companions, expert_parts,
 from rshub.experts.base_identity import BaseIdentity, identify_base, read_layout
 from rshub.experts.card import render_expert_card, task_of
 from rshub.experts.catalog import read_expert as read_manifest
+from rshub.experts.claims import compare_carried, refuse_untrained
 from rshub.experts.draft import Draft, gather
-from rshub.experts.manifest import ADAPTER_INITS, FILE_NAME, Artefact, BaseClaim, ExpertManifest, FileClaim, InitClaim
+from rshub.experts.manifest import FILE_NAME, Artefact, BaseClaim, ExpertManifest, FileClaim, InitClaim
+from rshub.experts.starts import claim_init
 from rshub.experts.versions import tag_for
 from rshub.formats.address import parse_repo
 from rshub.formats.canonical import load_json
@@ -42,15 +44,17 @@ class Published:
     manifest: ExpertManifest
     card: str
     pr_url: str | None = None
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Give repo, commit, tag and files."""
+        """Give repo, commit, tag, files and what to know about them."""
         return {
             "repo": self.repo,
             "commit": self.commit,
             "tag": self.tag,
             "files": {name: vars(claim) for name, claim in sorted(self.files.items())},
             "pr_url": self.pr_url,
+            "notes": list(self.notes),
         }
 
 
@@ -100,7 +104,8 @@ def publish(
 
     Raises:
         InvalidInput: Something needed was said nowhere, or the repo or the version is taken by something else.
-        Incompatible: The adapter does not fit the base, or is of a kind that cannot be mixed.
+        Incompatible: The adapter does not fit the base, changes nothing, began on another base, or is of a kind that
+            cannot be mixed.
         IntegrityError: The adapter's files are damaged, hold NaN, or are pickles.
         NotFound: Folder, base or repo are not there, or the token gives no access.
         HubError: The hub or the network failed.
@@ -132,12 +137,15 @@ def publish(
     layout = read_layout(identity, hub)
     expert.place(layout)
     expert.check_finite()
+    carried = compare_carried(expert, layout, identity, hub)
 
     target = check_target(place, draft.reward.name, hub, private=private, create_pr=create_pr)
     tag = None if create_pr else tag_for(draft.version, hub.refs(place).tags if target else ())
     before = published_before(target, hub)
     parts = expert_parts(expert, source, identity)
-    manifest = _manifest(draft, identity, artefact_of(expert, parts, layout), _init(draft, hub), before=before)
+    artefact = artefact_of(expert, parts, layout)
+    refuse_untrained(expert, artefact, identity)
+    manifest = _manifest(draft, identity, artefact, claim_init(draft, identity, hub), before=before)
     card = render_expert_card(manifest, repo_id=place, tag=tag, task_type=task_of(expert.config))
     content: dict[str, bytes | Path] = {
         CARD: card.encode(),
@@ -146,8 +154,10 @@ def publish(
         **parts,
     }
     files = {name: claim(data) for name, data in content.items()}
+    notes = tuple(filter(None, (*expert.notes, carried.note)))
+    planned = Published(repo=place, commit=None, tag=tag, files=files, manifest=manifest, card=card, notes=notes)
     if dry_run:
-        return Published(repo=place, commit=None, tag=tag, files=files, manifest=manifest, card=card)
+        return planned
     if not create_pr:
         hub.create_repo(place, private=private)
     done = hub.commit(
@@ -160,9 +170,7 @@ def publish(
     )
     if tag:
         hub.tag(place, tag, revision=done.commit, message=f"Expert for {manifest.reward.name}")
-    return Published(
-        repo=place, commit=done.commit, tag=tag, files=files, manifest=manifest, card=card, pr_url=done.pr_url
-    )
+    return replace(planned, commit=done.commit, pr_url=done.pr_url)
 
 
 def published_before(target: RepoInfo | None, hub: Hub) -> ExpertManifest | None:
@@ -242,21 +250,3 @@ def _manifest(
     )
     document = claimed.to_json() | {"scores": [dict(score) for score in draft.scores]}
     return ExpertManifest.from_json(document, source="the scores and claims", error=InvalidInput)
-
-
-def _init(draft: Draft, hub: Hub) -> InitClaim:
-    if draft.init is None:
-        return InitClaim(kind=draft.init_kind)
-    info = hub.info(draft.init.repo_id, draft.init.revision)
-    weights = info.files.get(WEIGHTS)
-    is_adapter = draft.init_kind in ADAPTER_INITS
-    if is_adapter and weights is None:
-        raise NotFound(
-            f"{draft.init}: no {WEIGHTS}", where="--init", remedy="name the adapter that training began with"
-        )
-    return InitClaim(
-        kind=draft.init_kind,
-        repo_id=info.repo_id,
-        revision=info.commit,
-        digest=weights.sha256 if is_adapter and weights else None,
-    )

@@ -1,0 +1,86 @@
+"""Where the training of an expert began: the start that a publisher names, and whether it can be one.
+
+An adapter that was continued belongs to the expert's own base. It says itself which base that is; where it cannot be
+looked up, nothing is claimed about it.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from rshub.deltas.adapters import CONFIG, WEIGHTS
+from rshub.errors import Incompatible, IntegrityError, InvalidInput, NotFound
+from rshub.experts.base_identity import BaseIdentity, identify_base
+from rshub.experts.catalog import read_expert
+from rshub.experts.compatibility import judge
+from rshub.experts.draft import Draft
+from rshub.experts.manifest import ADAPTER_INITS, FILE_NAME, InitClaim
+from rshub.formats.address import parse_repo
+from rshub.formats.canonical import load_json, sha256
+from rshub.hub.client import Hub, RepoInfo
+from rshub.types import Digest
+
+_SMALL = 8 * 1024 * 1024
+
+
+def claim_init(draft: Draft, identity: BaseIdentity, hub: Hub) -> InitClaim:
+    """Pin the start that was named.
+
+    Raises:
+        NotFound: It is not there, or is no adapter.
+        Incompatible: It is an adapter of another base.
+    """
+    if draft.init is None:
+        return InitClaim(kind=draft.init_kind)
+    info = hub.info(draft.init.repo_id, draft.init.revision)
+    is_adapter = draft.init_kind in ADAPTER_INITS
+    if is_adapter:
+        if WEIGHTS not in info.files:
+            raise NotFound(
+                f"{draft.init}: no {WEIGHTS}", where="--init", remedy="name the adapter that training began with"
+            )
+        other = _other_base(info, identity, hub)
+        if other:
+            raise Incompatible(
+                f"{draft.init}: an adapter of another base, {other}; training on {identity} cannot have begun with it",
+                where="--init",
+                remedy="name the adapter that training began with, or the base that it was on with --base",
+            )
+    return InitClaim(
+        kind=draft.init_kind,
+        repo_id=info.repo_id,
+        revision=info.commit,
+        digest=info.files[WEIGHTS].sha256 if is_adapter else None,
+    )
+
+
+def adapter_digest(info: RepoInfo, hub: Hub) -> Digest:
+    """Give the sha256 of the adapter in a repo.
+
+    Raises:
+        NotFound: There is none.
+        IntegrityError: The hub does not know it, and the file is large.
+    """
+    if WEIGHTS not in info.files:
+        raise NotFound(f"{info.repo_id}: no {WEIGHTS}", where=info.repo_id, remedy="name a repo with an adapter")
+    return info.files[WEIGHTS].sha256 or sha256(hub.read(info.repo_id, WEIGHTS, commit=info.commit, max_bytes=_SMALL))
+
+
+def _other_base(info: RepoInfo, identity: BaseIdentity, hub: Hub) -> str:
+    """Name the base of an adapter if it is known to be another one."""
+    with suppress(IntegrityError):
+        if FILE_NAME in info.files:
+            manifest = read_expert(hub, info.repo_id, commit=info.commit)
+            other = any(reason.code in {"base", "base-weights"} for reason in judge(manifest, identity))
+            return f"{manifest.base.repo_id or 'unknown'}@{(manifest.base.revision or 'unknown')[:8]}" if other else ""
+    with suppress(IntegrityError, InvalidInput, NotFound):
+        data = hub.read(info.repo_id, CONFIG, commit=info.commit, max_bytes=_SMALL)
+        config = load_json(data, source=f"{info.repo_id}/{CONFIG}", error=IntegrityError)
+        named = parse_repo(str(config.get("base_model_name_or_path") or ""))
+        revision = named.revision or config.get("revision") or None
+        if named.repo_id == identity.repo_id and revision in {None, identity.revision}:
+            return ""
+        found = identify_base(f"{named.repo_id}@{revision}" if revision else named.repo_id, hub)
+        if sorted(found.files.values()) != sorted(identity.files.values()):
+            return str(found)
+    return ""
