@@ -39,7 +39,7 @@ def pin_expert(candidate: Candidate, hub: Hub) -> Pin:
     Those are what the manifest names; without one, an adapter's two files, or the weights with config and index.
 
     Raises:
-        IntegrityError: There are pickles only, or the hub holds other bytes than the manifest claims.
+        IntegrityError: There are pickles only, or there are other bytes than the manifest claims.
         NotFound: It holds no tensors, or lacks a file that the manifest names.
     """
     claimed = candidate.manifest.artefact.files if candidate.manifest else None
@@ -47,11 +47,14 @@ def pin_expert(candidate: Candidate, hub: Hub) -> Pin:
         folder = Path(candidate.place)
         there = files_in(folder)
         names = _names(there, lambda name: read_plain(folder / name), candidate.place, claimed)
-        return Pin(path=str(folder.resolve()), files={name: file_digest(folder / name) for name in names})
-    info = hub.info(candidate.place, candidate.commit)
-    pin = _repo_pin(info, hub, claimed)
+        pin = Pin(path=str(folder.resolve()), files={name: file_digest(folder / name) for name in names})
+        sizes = {name: (folder / name).stat().st_size for name in names}
+    else:
+        info = hub.info(candidate.place, candidate.commit)
+        pin = _repo_pin(info, hub, claimed)
+        sizes = {name: info.files[name].size for name in pin.files}
     if candidate.manifest is not None:
-        _agree(pin, candidate.manifest)
+        _agree(pin, sizes, candidate.manifest)
     return pin
 
 
@@ -90,13 +93,14 @@ def _names(
     return names
 
 
-def _agree(pin: Pin, manifest: ExpertManifest) -> None:
-    """Hold what the hub has against what the manifest says."""
+def _agree(pin: Pin, sizes: Mapping[str, int], manifest: ExpertManifest) -> None:
+    """Hold what is there against what the manifest says."""
     for name, found in pin.files.items():
         claim = manifest.artefact.files.get(name)
-        if claim is None or claim.sha256 != found:
+        if claim is None or (claim.sha256, claim.size) != (found, sizes[name]):
+            what = "size" if claim is not None and claim.sha256 == found else "sha256"
             raise IntegrityError(
-                f"{pin.place}/{name}: its sha256 is not the one in {FILE_NAME}",
+                f"{pin.place}/{name}: its {what} is not the one in {FILE_NAME}",
                 where=f"{pin.place}/{name}",
                 remedy="ask the publisher to publish it again; do not use this version",
             )
