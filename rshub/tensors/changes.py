@@ -105,8 +105,8 @@ class Linear:
         Raises:
             Incompatible: When a weighted factor is too large for its dtype.
         """
-        low = [(weight * part.scale, part.factors) for weight, part in parts if isinstance(part, LowRankPart)]
-        others = tuple((weight, part) for weight, part in parts if not isinstance(part, LowRankPart))
+        low = [(coefficient * part.scale, part.factors) for coefficient, part in parts if isinstance(part, LowRankPart)]
+        others = tuple((coefficient, part) for coefficient, part in parts if not isinstance(part, LowRankPart))
         kind = Blend if any(isinstance(part, WholePart) for _, part in others) else cls
         return kind(stacked=spread(stack(low)) if low else None, others=others)
 
@@ -118,13 +118,13 @@ class Linear:
     def wanted(self, tile: Tile, stored: Array, scratch: Scratch) -> Array:
         """Add the parts up."""
         total = None if self.stacked is None else product(self.stacked, tile, stored.dtype, scratch, "wanted")
-        for weight, part in self.others:
+        for coefficient, part in self.others:
             delta = part.delta(tile, stored, scratch)
             if total is None:
                 total = scratch.take("wanted", tile.count, stored.dtype)
-                np.multiply(delta, weight, out=total)
+                np.multiply(delta, coefficient, out=total)
             else:
-                delta *= weight
+                delta *= coefficient
                 total += delta
         assert total is not None
         return total
@@ -156,7 +156,7 @@ class Blend(Linear):
     @property
     def kept(self) -> float:
         """The share of theta_0 beside the whole tensors."""
-        left = 1.0 - math.fsum(weight for weight, part in self.others if isinstance(part, WholePart))
+        left = 1.0 - math.fsum(coefficient for coefficient, part in self.others if isinstance(part, WholePart))
         return 0.0 if abs(left) < LAST_BITS else left
 
     @property
@@ -166,21 +166,21 @@ class Blend(Linear):
 
     def mix(self, tile: Tile, values: Array, scratch: Scratch) -> None:
         """Turn the values that are stored under a tile into the mixed ones; unless needed, they may be anything."""
-        wholes = [(weight, part) for weight, part in self.others if isinstance(part, WholePart)]
-        parts = [(weight, part) for weight, part in self.others if not isinstance(part, WholePart)]
+        wholes = [(coefficient, part) for coefficient, part in self.others if isinstance(part, WholePart)]
+        parts = [(coefficient, part) for coefficient, part in self.others if not isinstance(part, WholePart)]
         beside = Linear(stacked=self.stacked, others=tuple(parts))
         change = beside.wanted(tile, values, scratch) if beside.stacked or parts else None
         kept = self.kept
-        short = all(map(is_short, (kept, *(weight for weight, _ in wholes))))
+        short = all(map(is_short, (kept, *(coefficient for coefficient, _ in wholes))))
         total = values if short else scratch.take("blended", tile.count, np.dtype(np.float64))
         if kept:
             np.multiply(values, kept, out=total, dtype=total.dtype)
-        for number, (weight, part) in enumerate(wholes):
+        for number, (coefficient, part) in enumerate(wholes):
             first = number == 0 and not kept
             into = total if first else scratch.take("whole", tile.count, total.dtype)
             part.saved.load(tile, into, scratch, "whole")
-            if weight != 1:
-                into *= weight
+            if coefficient != 1:
+                into *= coefficient
             if not first:
                 total += into
         if change is not None:

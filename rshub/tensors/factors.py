@@ -36,22 +36,23 @@ def stack(parts: Sequence[tuple[float, Factors]]) -> Factors:
     Raises:
         Incompatible: When a weighted factor is too large for float32.
     """
-    left = np.concatenate([weighted(weight, part.left) for weight, part in parts], axis=1)
+    left = np.concatenate([weighted(coefficient, part.left) for coefficient, part in parts], axis=1)
     right = np.concatenate([part.right for _, part in parts], axis=0)
     return Factors(left=left, right=right)
 
 
-def weighted(weight: float, values: Array) -> Array:
+def weighted(coefficient: float, values: Array) -> Array:
     """Multiply by a number with one rounding; float64 stays float64, everything else is float32.
 
     Raises:
         Incompatible: When the result overflows.
     """
     with np.errstate(over="ignore"):
-        product = (values.astype(np.float64) * weight).astype(np.result_type(values, np.float32))
+        product = (values.astype(np.float64) * coefficient).astype(np.result_type(values, np.float32))
     if not np.isfinite(product).all():
         raise Incompatible(
-            f"a factor times {weight!r} overflows {product.dtype}", remedy="use a smaller coefficient or lora_alpha"
+            f"a factor times {coefficient!r} overflows {product.dtype}",
+            remedy="use a smaller coefficient or lora_alpha",
         )
     return np.asarray(product)
 

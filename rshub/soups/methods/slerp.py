@@ -29,7 +29,7 @@ def mix_on_the_arc(shares: Sequence[Share], setting: Setting) -> Linear:
     key = ("slerp", setting.tensor)
     if key not in setting.memo:
         setting.memo[key] = _coefficients(shares, setting)
-    return Linear.of([(weight, share.part) for weight, share in zip(setting.memo[key], shares, strict=True)])
+    return Linear.of([(coefficient, share.part) for coefficient, share in zip(setting.memo[key], shares, strict=True)])
 
 
 def _coefficients(shares: Sequence[Share], setting: Setting) -> list[float]:
