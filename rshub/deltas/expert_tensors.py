@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rshub.deltas.adapters import read_adapter
-from rshub.deltas.expert_files import ENDING, expert_files, files_in
+from rshub.deltas.expert_files import ENDING, ExpertFiles, expert_files, files_in
 from rshub.deltas.matching import Placement
 from rshub.deltas.weight_sets import read_weights
 from rshub.tensors.checkpoint import Checkpoint
@@ -79,13 +79,14 @@ def read_expert(folder: Path, *, label: str | None = None, names: Collection[str
     found = files_in(folder)
     there = [name for name in found if names is None or name in names]
     files = expert_files(there, lambda name: read_plain(folder / name), source=label)
-    if files.is_adapter:
-        adapter = read_adapter(folder, label=label)
-        wholes = sorted(name for name in found if name.endswith(ENDING) and "/" not in name and name not in files.names)
-        return replace(adapter, notes=(*adapter.notes, _beside(label, wholes))) if wholes else adapter
-    return read_weights(folder, files, label=label)
+    expert = read_adapter(folder, label=label) if files.is_adapter else read_weights(folder, files, label=label)
+    folders = {name.rpartition("/")[0] for name in files.weights}
+    spare = [name for name in found if name.endswith(ENDING) and name.rpartition("/")[0] in folders]
+    spare = sorted(set(spare) - set(files.weights))
+    return replace(expert, notes=(*expert.notes, _beside(label, files, spare))) if spare else expert
 
 
-def _beside(label: str, wholes: Sequence[str]) -> str:
-    more = f" and {len(wholes) - 1} more" if len(wholes) > 1 else ""
-    return f"{label}: holds both an adapter and whole weights ({wholes[0]}{more}); the adapter is the expert"
+def _beside(label: str, files: ExpertFiles, spare: Sequence[str]) -> str:
+    more = f" and {len(spare) - 1} more" if len(spare) > 1 else ""
+    chosen = "the adapter" if files.is_adapter else files.weights[0]
+    return f"{label}: left out {spare[0]}{more}, which lies beside the expert: {chosen} is the expert"

@@ -46,7 +46,7 @@ VALUE_HEADS = ("v_head.", "value_head.")
 class WeightSet:
     """Whole tensors of an expert by component and name; the component is empty for what lies at the top.
 
-    ``heads`` are the tensors of value heads, which only training needs.
+    ``heads`` are the tensors of value heads, which only training needs; ``notes`` say what was left out.
     """
 
     folder: Path
@@ -55,6 +55,7 @@ class WeightSet:
     configs: Mapping[str, Mapping[str, Any]] = field(repr=False)
     saved: Mapping[str, Mapping[TensorName, Saved]] = field(repr=False)
     heads: tuple[TensorName, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -65,13 +66,6 @@ class WeightSet:
     def rank(self) -> None:
         """Nothing here is low-rank."""
         return
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was left out."""
-        if not self.heads:
-            return ()
-        return (f"{self.label}: the value head ({self.heads[0]}) is no part of the model and was left out",)
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -289,7 +283,16 @@ def read_weights(folder: Path, files: ExpertFiles, *, label: str) -> WeightSet:
                 where="quantization_config",
                 remedy="publish them again in bfloat16, float16 or float32",
             )
-    return WeightSet(folder=folder, label=label, files=files, configs=configs, saved=saved, heads=tuple(heads))
+    left_out = [f"{label}: the value head ({heads[0]}) is no part of the model and was left out"] if heads else []
+    return WeightSet(
+        folder=folder,
+        label=label,
+        files=files,
+        configs=configs,
+        saved=saved,
+        heads=tuple(heads),
+        notes=tuple(left_out),
+    )
 
 
 def _folder_of(path: str) -> str:

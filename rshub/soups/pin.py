@@ -88,6 +88,13 @@ def _names(
             remedy="ask the publisher to publish it again; do not use this version",
         )
     names = expert_files(there if claimed is None else claimed, read, source=place).names
+    spare = sorted(name for name in claimed or () if name.endswith(ENDING) and name not in names)
+    if spare:
+        raise IntegrityError(
+            f"{place}: {FILE_NAME} names {spare[0]}, which does not belong to the expert's other files",
+            where=f"{place}/{spare[0]}",
+            remedy="ask the publisher to publish it again; do not use this version",
+        )
     if WEIGHTS in names and CONFIG not in names:
         raise NotFound(f"{place}: no {CONFIG}", where=place, remedy="name a repo or folder that holds a PEFT adapter")
     return names

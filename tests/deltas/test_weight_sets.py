@@ -207,10 +207,14 @@ def test_a_name_in_two_files_is_refused(tiny):
         read_expert(folder)
 
 
-def test_an_adapter_beside_whole_weights_is_said(tiny):
+def test_what_lies_beside_the_expert_is_said(tiny):
     folder = tiny.adapter().folder
     assert read_expert(folder).notes == ()
     dump(folder / "model.safetensors", some("model.norm.weight"))
     read = read_expert(folder, label="mine", names=("adapter_config.json", "adapter_model.safetensors"))
-    assert [word in read.notes[0] for word in ("mine", "both", "model.safetensors")] == [True] * 3
+    assert [word in read.notes[0] for word in ("mine", "left out", "model.safetensors")] == [True] * 3
     assert read.rank == 4
+    whole = expert(tiny, some("model.norm.weight"), name="model.safetensors")
+    assert read_expert(whole).notes == ()
+    dump(whole / "head.safetensors", some("lm_head.weight"))
+    assert "left out head.safetensors" in read_expert(whole).notes[0]
