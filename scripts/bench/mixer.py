@@ -31,7 +31,7 @@ from transformers.utils import logging
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from rshub.soups.mixing.mixer import Mixer 
+from rshub.soups.mixing.mixer import Mixer
 
 WORDS = 4096
 
