@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rshub.deltas.adapter_extras import read_extras
-from rshub.deltas.adapter_names import PREFIX, by_role, plain_name
+from rshub.deltas.adapter_names import by_role, plain_name
 from rshub.deltas.adapter_pairs import ByRole, read_pairs
 from rshub.deltas.components import place_in_one
 from rshub.deltas.decomposed import Decomposed
@@ -29,8 +29,6 @@ from rshub.tensors.file_digest import file_digest
 from rshub.tensors.plain_file import file_names, read_plain
 from rshub.tensors.tensor_file import TensorFile, refuse_pickles
 from rshub.types import Digest, TensorName
-
-__all__ = ["CONFIG", "PREFIX", "WEIGHTS", "Adapter", "plain_name", "read_adapter"]
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"

@@ -13,7 +13,7 @@ import numpy as np
 
 from rshub.errors import IntegrityError
 from rshub.tensors.changes import LowRankPart, Part
-from rshub.tensors.dtypes import Array, working
+from rshub.tensors.dtypes import SINGLE, Array, working
 from rshub.tensors.factors import Factors
 from rshub.tensors.stored import StoredTensor
 from rshub.tensors.tensor_file import TensorFile
@@ -22,7 +22,6 @@ from rshub.types import TensorName
 
 Kind = Literal["linear", "conv", "embedding"]
 Layout = Literal["plain", "transposed"]
-SINGLE: np.dtype[Any] = np.dtype(np.float32)
 
 
 class Delta(Protocol):

@@ -13,7 +13,7 @@ from typing import NoReturn
 from rshub.deltas.added import Added
 from rshub.deltas.decomposed import Decomposed
 from rshub.deltas.delta import Delta, Layout, LowRank
-from rshub.deltas.naming import BODIES, Rename, Spot, clash, find_spots
+from rshub.deltas.naming import Rename, Spot, clash, find_spots
 from rshub.deltas.replaced import Replaced, ReplacedRows, same_bytes
 from rshub.deltas.square import square_layouts
 from rshub.deltas.summed import Summed
@@ -22,8 +22,6 @@ from rshub.errors import Incompatible
 from rshub.tensors.checkpoint import Checkpoint, Placed
 from rshub.tensors.dtypes import FLOATS
 from rshub.types import TensorName
-
-__all__ = ["BODIES", "WEIGHT", "Placement", "Wanted", "match", "refuse_quantised"]
 
 WEIGHT = ".weight"
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rshub.errors import Incompatible, IntegrityError
+from rshub.formats.fields import short
 
 HARMLESS = frozenset({
     "task_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision", "inference_mode",
@@ -203,7 +204,7 @@ def _flag(config: Mapping[str, Any], field: str, label: str) -> bool:
 
 def _refuse(label: str, field: str, value: Any, why: str) -> None:
     raise Incompatible(
-        f"{label}: adapter_config.json has {field} = {_short(value)}: {why}",
+        f"{label}: adapter_config.json has {field} = {short(value)}: {why}",
         where=field,
         remedy="leave this expert out, or merge it and publish it in a plain form",
     )
@@ -211,12 +212,7 @@ def _refuse(label: str, field: str, value: Any, why: str) -> None:
 
 def _malformed(label: str, field: str, value: Any, wanted: str) -> None:
     raise IntegrityError(
-        f"{label}: adapter_config.json has {field} = {_short(value)}, where {wanted} is expected",
+        f"{label}: adapter_config.json has {field} = {short(value)}, where {wanted} is expected",
         where=field,
         remedy="ask the publisher to mend and publish it again",
     )
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

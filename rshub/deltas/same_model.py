@@ -11,6 +11,7 @@ from typing import Any
 
 from rshub.deltas.tying import said_tied
 from rshub.errors import Incompatible
+from rshub.formats.fields import short
 from rshub.tensors.checkpoint import Checkpoint
 
 FIELDS = (
@@ -35,7 +36,7 @@ def refuse_other_model(config: Mapping[str, Any], base: Checkpoint, *, renamed: 
     """
     for field, mine, its in _contradictions(config, base.config, renamed=renamed):
         raise Incompatible(
-            f"{label}: its config.json says {field} = {_short(mine)}, that of the base {_short(its)}",
+            f"{label}: its config.json says {field} = {short(mine)}, that of the base {short(its)}",
             where=field,
             remedy=f"use an expert of the same architecture as {base.source}",
         )
@@ -56,8 +57,3 @@ def _contradictions(
             yield from (
                 (f"{part}.{field}", one, two) for field, one, two in _contradictions(inner, other, renamed=renamed)
             )
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -14,11 +14,9 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
 from rshub.deltas.adapter_names import plain_name
 from rshub.deltas.components import in_pipeline, place_in_one
-from rshub.deltas.delta import open_tensor
+from rshub.deltas.delta import check_finite
 from rshub.deltas.expert_files import ExpertFiles
 from rshub.deltas.matching import Placement, Wanted, match, refuse_quantised
 from rshub.deltas.naming import Spot, find_spots
@@ -29,12 +27,11 @@ from rshub.deltas.tying import tied_pair
 from rshub.errors import Incompatible, IntegrityError
 from rshub.formats.canonical import digest
 from rshub.tensors.checkpoint import Checkpoint, Placed
-from rshub.tensors.dtypes import FLOATS, working
+from rshub.tensors.dtypes import FLOATS
 from rshub.tensors.file_digest import file_digest
 from rshub.tensors.model_config import CONFIG, parse_config
 from rshub.tensors.plain_file import read_plain
 from rshub.tensors.tensor_file import TensorFile
-from rshub.tensors.tiles import Scratch
 from rshub.tensors.weight_index import hold_to_index
 from rshub.types import Digest, TensorName
 
@@ -139,18 +136,9 @@ class WeightSet:
         Raises:
             IntegrityError: For the first tensor that holds NaN or an infinity.
         """
-        scratch = Scratch()
         for saved in chain.from_iterable(inside.values() for inside in self.saved.values()):
-            if saved.span.dtype not in FLOATS:
-                continue
-            stored = open_tensor(saved.file, saved.name)
-            for _, values in stored.walk(working(saved.span.dtype), scratch):
-                if not np.isfinite(values).all():
-                    raise IntegrityError(
-                        f"{self.label}: the tensor {saved.name} holds NaN or an infinity",
-                        where=saved.name,
-                        remedy="leave this expert out, or publish it again from a healthy checkpoint",
-                    )
+            if saved.span.dtype in FLOATS:
+                check_finite(saved.file, saved.name, self.label)
 
     def carried(self, base: Checkpoint) -> tuple[tuple[Saved, Placed], ...]:
         """Give every tensor that is no number to mix, with the base's, whose bytes it must have."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from rshub.deltas.adapters import Adapter, plain_name
+from rshub.deltas.adapter_names import plain_name
+from rshub.deltas.adapters import Adapter
 from rshub.deltas.delta import LowRank
 from rshub.deltas.expert_tensors import ExpertTensors
 from rshub.deltas.saved_tensors import refuse_changed

@@ -181,3 +181,9 @@ class Fields:
             self.fault(key, f"{what} is expected, not {type(value).__name__}")
             return {str: "", int: 0, dict: {}, list: []}.get(kind, 0.0) if isinstance(kind, type) else 0.0
         return value
+
+
+def short(value: Any) -> str:
+    """Show a value in an error, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -24,7 +24,7 @@ from rshub.soups.methods.registry import check_method, find_method, refuse_start
 from rshub.soups.untie import settle_head, untied_warning
 from rshub.tensors.changes import Change
 from rshub.tensors.checkpoint import Checkpoint, Placed
-from rshub.tensors.dtypes import CODES, FLOATS, working
+from rshub.tensors.dtypes import CODES, FLOATS, SINGLE, working
 from rshub.tensors.stored import StoredTensor
 from rshub.tensors.tiles import Grid
 from rshub.types import TensorName
@@ -34,7 +34,6 @@ __all__ = ["DTYPES", "FORMATS", "LAYOUTS", "ComposePlan", "Term", "plan_soup"]
 FORMATS = ("checkpoint", "adapter")
 LAYOUTS = ("base", "split")
 DTYPES = ("auto", "bfloat16", "float16", "float32")
-SINGLE: np.dtype[Any] = np.dtype(np.float32)
 LARGEST_RANK = 65_536
 LARGEST_SINGLE_RANK = 48
 """Sums of more products than this are formed in float64: in float32 more than one bfloat16 element in ten thousand

@@ -20,11 +20,11 @@ from rshub.errors import Incompatible, IntegrityError
 from rshub.soups.ingredients import Touched
 from rshub.soups.methods.delta import mix_deltas
 from rshub.soups.methods.method import Setting, Share, factor_gram
-from rshub.soups.plan import SINGLE, ComposePlan
+from rshub.soups.plan import ComposePlan
 from rshub.soups.strata import Stratum, strata
 from rshub.tensors.blas import one_thread
 from rshub.tensors.changes import Change
-from rshub.tensors.dtypes import Array
+from rshub.tensors.dtypes import SINGLE, Array
 from rshub.tensors.factors import inner_products
 from rshub.tensors.tiles import Scratch
 from rshub.tensors.windows import MAX_WORKERS

@@ -24,6 +24,8 @@ FLOATS: dict[str, np.dtype[Any]] = {
 CODES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32", "float64": "F64"}
 """Names that people and configs use, to safetensors names."""
 
+SINGLE: np.dtype[Any] = np.dtype(np.float32)
+
 WIDE = ("F16", "F32", "F64")
 """Dtypes whose values are worked on in float64, so that the one rounding is the last one.
 

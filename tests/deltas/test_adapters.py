@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from rshub.deltas.adapters import plain_name, read_adapter
+from rshub.deltas.adapter_names import plain_name
+from rshub.deltas.adapters import read_adapter
 from rshub.errors import Incompatible, IntegrityError, NotFound
 from rshub.tensors.checkpoint import Checkpoint
 from tests.tiny_models import MODULES, SHAPES, dump, load

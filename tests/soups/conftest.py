@@ -47,3 +47,10 @@ class Pot:
 @pytest.fixture
 def pot(tmp_path):
     return Pot(tmp_path)
+
+
+@pytest.fixture
+def pair(registry):
+    registry.expert("ada/recall", "recall", spec="metric:rouge1.recall")
+    registry.expert("ben/precision", "precision", spec="metric:rouge1.precision")
+    return registry

@@ -10,21 +10,8 @@ import pytest
 from rshub.errors import HubError, Incompatible, IntegrityError, InvalidInput, NotFound, OutputError
 from rshub.soups.compose import compose
 from rshub.soups.verify import verify
+from tests.soups.cooking import PAIR, cook
 from tests.tiny_models import load_folder
-
-PAIR = "recall=0.25, precision=0.75"
-
-
-@pytest.fixture
-def pair(registry):
-    registry.expert("ada/recall", "recall", spec="metric:rouge1.recall")
-    registry.expert("ben/precision", "precision", spec="metric:rouge1.precision")
-    return registry
-
-
-def cook(registry, out, what=PAIR, base="lab/base", **options):
-    base = None if what.endswith(".json") else base
-    return compose(what, base=base, out=out, endpoint=registry.endpoint, **options)
 
 
 def expected(registry, **coefficients):

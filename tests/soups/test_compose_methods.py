@@ -6,23 +6,9 @@ import numpy as np
 import pytest
 
 from rshub.errors import Incompatible, InvalidInput
-from rshub.soups.compose import compose
 from rshub.soups.lock import OutputForm, SoupLock
+from tests.soups.cooking import cook
 from tests.tiny_models import dump, load, load_folder
-
-PAIR = "recall=0.25, precision=0.75"
-
-
-@pytest.fixture
-def pair(registry):
-    registry.expert("ada/recall", "recall", spec="metric:rouge1.recall")
-    registry.expert("ben/precision", "precision", spec="metric:rouge1.precision")
-    return registry
-
-
-def cook(registry, out, what=PAIR, base="lab/base", **options):
-    base = None if what.endswith(".json") else base
-    return compose(what, base=base, out=out, endpoint=registry.endpoint, **options)
 
 
 def test_a_lock_says_all_that_a_method_was_told(pair, tmp_path):

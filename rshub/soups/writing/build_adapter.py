@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from rshub.deltas.adapters import CONFIG, PREFIX, WEIGHTS
+from rshub.deltas.adapter_names import PREFIX
+from rshub.deltas.adapters import CONFIG, WEIGHTS
 from rshub.errors import Incompatible
 from rshub.formats.canonical import file_bytes, sha256
 from rshub.formats.header import render_header
@@ -28,13 +29,11 @@ from rshub.soups.writing.adapter_config import adapter_config
 from rshub.soups.writing.change_tiles import change_tiles, changes, dense_change
 from rshub.tensors.blas import one_thread
 from rshub.tensors.dense_rank import nearest_of_rank
-from rshub.tensors.dtypes import Array
+from rshub.tensors.dtypes import SINGLE, Array
 from rshub.tensors.factors import Factors, truncated
 from rshub.tensors.stored import StoredTensor
 from rshub.tensors.tiles import Scratch
 from rshub.types import Digest
-
-SINGLE = np.dtype(np.float32)
 
 
 @dataclass(kw_only=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from rshub.deltas.matching import BODIES, WEIGHT
+from rshub.deltas.matching import WEIGHT
+from rshub.deltas.naming import BODIES
 from rshub.errors import Incompatible
 from rshub.tensors.checkpoint import Checkpoint
 from rshub.types import TensorName

@@ -2,18 +2,12 @@
 
 import hashlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import textwrap
 
 import ml_dtypes
 import numpy as np
 import pytest
 
-from rshub.errors import Incompatible, IntegrityError, RshubError
-from rshub.soups.plan import Term, plan_soup
+from rshub.errors import Incompatible, IntegrityError
 from rshub.soups.writing.build_checkpoint import write_checkpoint
 from rshub.tensors.checkpoint import Checkpoint
 from tests.tiny_models import DTYPES, MODULES, SHAPES, dump, load, load_folder
@@ -30,15 +24,6 @@ def assert_rounded_once(got, want, *, share=0.0):
         assert values.shape == once.shape, name
         differing = np.count_nonzero(values.view(f"u{values.itemsize}") != once.view(f"u{values.itemsize}"))
         assert differing <= share * values.size, (name, differing, values.size)
-
-
-def through_adapter(tensors, modules, base):
-    """Add an adapter of scale one to a base densely."""
-    out = {name: values.astype(np.float64) for name, values in base.items()}
-    for module in modules:
-        a, b = (tensors[f"base_model.model.{module}.lora_{side}.weight"].astype(np.float64) for side in "AB")
-        out[module + ".weight"] = out[module + ".weight"] + b @ a
-    return out
 
 
 @pytest.mark.parametrize("dtype", ["F32", "F16", "BF16"])
@@ -279,92 +264,6 @@ def test_all_coefficients_zero_give_the_base_bit_for_bit(tiny, pot):
         pot.cook(base, [(tiny.adapter(), 0.0)], format="adapter")
 
 
-def test_an_adapter_is_the_checkpoint(tiny, pot):
-    base = tiny.base()
-    terms = [
-        (tiny.adapter(seed=1, rank=4), 0.7),
-        (tiny.adapter(seed=2, rank=2, rslora=True, modules=MODULES[1:4]), -0.4),
-        (tiny.adapter(seed=3, ranks={LOW: 9}), 1.5),
-    ]
-    want = pot.checkpoint(base, terms)
-    got = through_adapter(pot.adapter(base, terms), MODULES, load_folder(base))
-    for name, values in want.items():
-        np.testing.assert_allclose(got[name], values, rtol=0, atol=5e-7)
-
-
-def test_an_adapter_has_one_rank_scale_one_and_exact_targets(tiny, pot):
-    base = tiny.base()
-    modules = [LOW, "model.layers.0.mlp.down_proj", "model.layers.1.mlp.down_proj"]
-    out, report = pot.cook(
-        base, [(tiny.adapter(modules=modules, rank=3), 1.0), (tiny.adapter(seed=5, modules=[LOW], rank=2), 2.0)],
-        format="adapter",
-    )  # fmt: skip
-    config = json.loads((out / "adapter_config.json").read_text())
-    assert (config["r"], config["lora_alpha"], config["use_rslora"]) == (5, 5, False)
-    assert config["target_modules"] == ["down_proj", LOW]
-    assert (config["base_model_name_or_path"], config["revision"]) == ("org/base", "0" * 40)
-    tensors = load(out / "adapter_model.safetensors")
-    assert {values.dtype for values in tensors.values()} == {np.dtype(np.float32)}
-    assert {v.shape[0] for n, v in tensors.items() if "lora_A" in n} == {5}
-    assert {v.shape[1] for n, v in tensors.items() if "lora_B" in n} == {5}
-    assert report.figures["rank"] == {"full": 5, "written": 5, "lost_energy": 0.0, "modules": {}}
-
-
-def test_a_pad_rank_fills_up_with_zeros(tiny, pot):
-    base, terms = tiny.base(), [(tiny.adapter(rank=3), 0.5)]
-    exact, padded = pot.adapter(base, terms), pot.adapter(base, terms, pad_rank=8)
-    for name, values in padded.items():
-        rank = 0 if "lora_A" in name else 1
-        assert values.shape[rank] == 8
-        np.testing.assert_array_equal(np.take(values, range(3), rank), exact[name])
-        assert not np.take(values, range(3, 8), rank).any()
-
-
-def test_truncation_is_the_best_of_its_rank_and_says_what_it_loses(tiny, pot):
-    base = tiny.base()
-    terms = [(tiny.adapter(seed=n, rank=4), 0.5) for n in (1, 2)]
-    out, report = pot.cook(base, terms, format="adapter", rank=5)
-    tensors = load(out / "adapter_model.safetensors")
-    lost = whole = 0.0
-    for module in MODULES:
-        a, b = (tensors[f"base_model.model.{module}.lora_{side}.weight"].astype(float) for side in "AB")
-        assert a.shape[0] == b.shape[1] == 5
-        dense = sum(coefficient * adapter.delta(module) for adapter, coefficient in terms)
-        u, s, vt = np.linalg.svd(dense)
-        np.testing.assert_allclose(b @ a, (u[:, :5] * s[:5]) @ vt[:5], atol=1e-6)
-        lost, whole = lost + np.sum(s[5:] ** 2), whole + np.sum(s**2)
-        share = np.sum(s[5:] ** 2) / np.sum(s**2)
-        assert report.figures["rank"]["modules"][module] == pytest.approx(share, rel=1e-5)
-    assert report.figures["rank"]["lost_energy"] == pytest.approx(lost / whole, rel=1e-5)
-    assert report.figures["survival"] == pytest.approx(1 - lost / whole, rel=1e-5)
-    exact, _ = pot.cook(base, terms, format="adapter", rank=64)
-    assert json.loads((exact / "adapter_config.json").read_text())["r"] == 8
-
-
-def test_an_adapter_needs_only_the_headers_of_its_base(tiny, pot):
-    folder, terms = tiny.base(shards=2), [(tiny.adapter(), 0.5)]
-    headers = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        data = path.read_bytes()
-        headers[path.name] = (data[: 8 + int.from_bytes(data[:8], "little")], len(data))
-    remote = Checkpoint.from_headers(headers, configs={}, source="org/base")
-    got, _ = pot.cook(remote, terms, format="adapter")
-    want, _ = pot.cook(folder, terms, format="adapter")
-    for path in want.iterdir():
-        assert (got / path.name).read_bytes() == path.read_bytes()
-    with pytest.raises(RshubError, match="only the headers"):
-        pot.cook(remote, terms)
-
-
-def test_targets_never_name_a_module_that_does_not_change(tiny, pot):
-    shapes = {"layers.1.q.weight": (4, 4), "layers.11.q.weight": (4, 4), "other.layers.1.q.weight": (4, 4)}
-    base = tiny.base(shapes=shapes)
-    out, _ = pot.cook(base, [(tiny.adapter(shapes=shapes, modules=["other.layers.1.q"]), 1.0)], format="adapter")
-    assert json.loads((out / "adapter_config.json").read_text())["target_modules"] == ["other.layers.1.q"]
-    with pytest.raises(Incompatible, match=r"layers\.1\.q cannot be named"):
-        pot.cook(base, [(tiny.adapter(shapes=shapes, modules=["layers.1.q"]), 1.0)], format="adapter")
-
-
 def test_convolutions_embeddings_and_transposed_layers_are_changed_in_their_layout(tiny, pot):
     shapes = {"conv.weight": (6, 3, 2, 2), "embed.weight": (11, 5), "c_attn.weight": (4, 9), "c_proj.weight": (4, 4)}
     base = tiny.base(shapes=shapes, config={"model_type": "gpt2", "tie_word_embeddings": False})
@@ -395,142 +294,3 @@ def test_convolutions_embeddings_and_transposed_layers_are_changed_in_their_layo
     again = pot.checkpoint(base, [(out, 1.0)])
     for name, values in again.items():
         np.testing.assert_allclose(values, want[name], atol=1e-6)
-
-
-def test_progress_ends_with_everything_done(tiny):
-    told = []
-    plan = plan_soup(
-        base=Checkpoint.open(tiny.base(shards=2)),
-        terms=[Term(label="a", folder=tiny.adapter().folder, coefficient=1.0)],
-    )
-    write_checkpoint(plan, tiny.path("out"), progress=lambda done, total: told.append((done, total)))
-    assert told[-1][0] == told[-1][1] > 0
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
-
-
-def test_a_progress_that_fails_stops_the_writing(tiny):
-    def interrupt(done, total):
-        raise KeyboardInterrupt
-
-    plan = plan_soup(
-        base=Checkpoint.open(tiny.base()), terms=[Term(label="a", folder=tiny.adapter().folder, coefficient=1.0)]
-    )
-    with pytest.raises(KeyboardInterrupt):
-        write_checkpoint(plan, tiny.path("out"), progress=interrupt)
-
-
-@pytest.mark.parametrize("after", [1, 3])
-def test_a_compose_that_is_killed_leaves_nothing_under_the_name(tiny, tmp_path, after):
-    shapes = SHAPES | WIDE
-    base, adapter = tiny.base(shapes=shapes, dtype="BF16", shards=2), tiny.adapter(shapes=shapes)
-    code = """
-        import os, signal, sys
-        from pathlib import Path
-        from rshub.soups.writing.build_checkpoint import write_checkpoint
-        from rshub.soups.plan import Term, plan_soup
-        from rshub.tensors import output_file
-        from rshub.tensors.checkpoint import Checkpoint
-        from rshub.tensors.writer import fresh_folder
-        base, adapter, out, after = sys.argv[1:]
-        calls = []
-        write = output_file._write
-        def dying(target, view, offset):
-            write(target, view, offset)
-            calls.append(1)
-            if len(calls) >= int(after):
-                os.kill(os.getpid(), signal.SIGKILL)
-        output_file._write = dying
-        terms = [Term(label="a", folder=Path(adapter), coefficient=1.0)]
-        plan = plan_soup(base=Checkpoint.open(Path(base)), terms=terms)
-        with fresh_folder(Path(out)) as staging:
-            write_checkpoint(plan, staging, window=65536)
-    """
-    out = tmp_path / "out"
-    arguments = [str(base), str(adapter.folder), str(out), str(after)]
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    assert not out.exists()
-
-
-def test_a_compose_that_meets_a_full_disk_leaves_nothing(tiny, tmp_path):
-    base, adapter = tiny.base(shapes=SHAPES | WIDE, dtype="BF16"), tiny.adapter(shapes=SHAPES | WIDE)
-    code = """
-        import resource, sys
-        from pathlib import Path
-        from rshub.errors import OutputError
-        from rshub.soups.writing.build import write_soup
-        from rshub.soups.plan import Term, plan_soup
-        from rshub.tensors.checkpoint import Checkpoint
-        from rshub.tensors.writer import fresh_folder
-        base, adapter, out = sys.argv[1:]
-        terms = [Term(label="a", folder=Path(adapter), coefficient=1.0)]
-        plan = plan_soup(base=Checkpoint.open(Path(base)), terms=terms)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
-        try:
-            with fresh_folder(Path(out)) as staging:
-                write_soup(plan, staging, base_model="b", base_revision=None)
-        except OutputError as fault:
-            print("refused", fault.remedy)
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), str(base), str(adapter.folder), str(tmp_path / "out")],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.stdout.startswith("refused"), done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
-
-
-def test_composing_never_imports_torch(tiny, tmp_path):
-    base, adapter = tiny.base(), tiny.adapter()
-    code = """
-        import sys
-        from pathlib import Path
-        from rshub.soups.writing.build import write_soup
-        from rshub.soups.plan import Term, plan_soup
-        from rshub.tensors.checkpoint import Checkpoint
-        base, adapter, out = map(Path, sys.argv[1:])
-        for form in ("checkpoint", "adapter"):
-            terms = [Term(label="a", folder=adapter, coefficient=1.0)]
-            plan = plan_soup(base=Checkpoint.open(base), terms=terms, format=form)
-            (out / form).mkdir()
-            write_soup(plan, out / form, base_model="b", base_revision=None)
-        assert not {"torch", "transformers", "peft"} & set(sys.modules)
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), str(base), str(adapter.folder), str(tmp_path)],
-        capture_output=True, text=True, timeout=60, check=False, env={**os.environ},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "task"),
-    [
-        ("CAUSAL_LM", "CAUSAL_LM", "CAUSAL_LM"),
-        ("CAUSAL_LM", "SEQ_CLS", None),
-        ("CAUSAL_LM", None, None),
-        ("os.system", "os.system", None),
-        ({"a": 1}, {"a": 1}, None),
-    ],
-)
-def test_an_adapter_takes_only_a_known_task_from_the_experts(tiny, pot, first, second, task):
-    hostile = {
-        "auto_mapping": {"parent_library": "os", "base_model_class": "system"}, "peft_version": "6.6.6",
-        "megatron_core": "evil.module", "layers_pattern": "evil", "runtime_config": {"evil": True},
-        "eva_config": {"evil": True}, "lora_dropout": 0.6, "exclude_modules": ["evil"], "revision": "evil",
-        "base_model_name_or_path": "evil/evil",
-    }  # fmt: skip
-    experts = [tiny.adapter(seed=1, config=hostile | {"task_type": first})]
-    experts.append(tiny.adapter(seed=2, config=hostile | {"task_type": second}))
-    out, _ = pot.cook(tiny.base(), [(one, 0.5) for one in experts], format="adapter")
-    config = json.loads((out / "adapter_config.json").read_text())
-    assert config["auto_mapping"] is None
-    assert config["task_type"] == task
-    assert not any(word in json.dumps(config) for word in ("evil", "system", "6.6.6"))
-    assert config["lora_dropout"] == 0.0
