@@ -23,7 +23,6 @@ from rshub.demo.world import MAX_WORDS, corpus, jsonl
 from rshub.errors import IntegrityError, OutputError
 from rshub.evaluation.generate import generate
 from rshub.evaluation.points import scores_of
-from rshub.evaluation.prompts import PromptSet, read_prompts
 from rshub.evaluation.sweep import line, sweep
 from rshub.experts.publish import publish
 from rshub.formats.canonical import file_bytes
@@ -31,6 +30,8 @@ from rshub.fronts.front import front
 from rshub.hub.client import Hub
 from rshub.localhub import LocalHub
 from rshub.preferences.scores import Point, RewardScore, Scores
+from rshub.prompts.prompt import PromptSet
+from rshub.prompts.read import read_prompts
 from rshub.rewards.spec import Reward, reward_from_spec
 from rshub.soups.compose import Soup, compose
 from rshub.soups.lock import FILE_NAME as LOCK

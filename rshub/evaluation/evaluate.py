@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from rshub.errors import InvalidInput, MissingExtra, OutputError
 from rshub.evaluation.points import scores_of
-from rshub.evaluation.prompts import PromptSet, read_prompts
 from rshub.evaluation.targets import Target, find_target
 from rshub.formats.canonical import digest
 from rshub.hub.client import Hub
 from rshub.preferences.scores import Point, Scores
+from rshub.prompts.prompt import PromptSet
+from rshub.prompts.read import read_prompts
 from rshub.rewards.spec import Reward, reward_from_spec
 from rshub.soups.fetch import fetch_base
 from rshub.soups.lock import Pin

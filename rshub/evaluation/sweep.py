@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from rshub.evaluation.generate import generate
 from rshub.evaluation.points import kind_of, score_of, scores_of
-from rshub.evaluation.prompts import Prompt
 from rshub.preferences.scores import Point, Scores
+from rshub.prompts.prompt import Prompt
 from rshub.rewards.samples import TextSample
 from rshub.rewards.spec import Reward
 from rshub.soups.mixing.mixer import Mixer

@@ -19,12 +19,13 @@ from typing import Any
 from rshub import __version__
 from rshub.deltas.adapters import CONFIG, WEIGHTS, read_adapter
 from rshub.errors import InvalidInput, MissingExtra, RshubError
-from rshub.evaluation.prompts import PromptSet, read_prompts
 from rshub.experts.base_identity import BaseIdentity, identify_base
 from rshub.experts.publish import TRAINING, Published, check_target, publish
 from rshub.formats.address import parse_repo
 from rshub.formats.canonical import file_bytes, load_json
 from rshub.hub.client import Hub
+from rshub.prompts.prompt import PromptSet
+from rshub.prompts.read import read_prompts
 from rshub.rewards.spec import Reward
 from rshub.soups.fetch import fetch_base
 from rshub.soups.pin import pin_base

@@ -20,7 +20,7 @@ def mixer(kitchen):
 
 @pytest.fixture(scope="module")
 def prompts(kitchen):
-    from rshub.evaluation.prompts import read_prompts
+    from rshub.prompts.read import read_prompts
 
     return read_prompts(kitchen / "test.jsonl").prompts
 

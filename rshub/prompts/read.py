@@ -1,13 +1,12 @@
-"""What models are asked when they are measured or trained: a JSONL file, or a split of a dataset repo.
+"""Prompts read from where they lie: a JSONL file, or a split of a dataset repo.
 
-Each line is an object with ``prompt`` and, where there are any, ``references`` (a list of texts, or one text). Read
-strictly up to a size; a repo's split is the file ``SPLIT.jsonl``, at the root or in ``data/``. Nothing is executed.
+Each line is an object with ``prompt`` (a text, or messages with ``role`` and ``content``) and, where there are any,
+``references`` and ``rejected`` (a list of texts, or one text). Read strictly up to a size; a repo's split is the file
+``SPLIT.jsonl``, at the root or in ``data/``. Nothing is executed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,47 +14,11 @@ from rshub.errors import InvalidInput, NotFound
 from rshub.formats.address import parse_repo
 from rshub.formats.canonical import load_json, sha256
 from rshub.hub.client import Hub
-from rshub.types import Digest
+from rshub.prompts.prompt import Prompt, PromptSet, said
+from rshub.rewards.samples import Turn
 
 MAX_BYTES = 256 * 1024 * 1024
 MAX_LINE_BYTES = 1024 * 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prompt:
-    """One prompt with what people wrote for it."""
-
-    text: str
-    references: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class PromptSet:
-    """Prompts with their origin.
-
-    Args:
-        prompts: In the order of the file.
-        name: How they were named, the commit included when they come from a repo.
-        split: The split of a repo, or the file's name without its ending.
-        digest: The sha256 of the file's bytes.
-    """
-
-    prompts: tuple[Prompt, ...]
-    name: str
-    split: str
-    digest: Digest
-
-    def facts(self) -> dict[str, Any]:
-        """Describe the origin for a scores file or a manifest."""
-        return {"name": self.name, "split": self.split, "sha256": self.digest}
-
-    def references(self) -> tuple[tuple[str, ...], ...]:
-        """Give the references of every prompt: what a reward fits its statistics on."""
-        return tuple(prompt.references for prompt in self.prompts)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Give the prompts as the rows of a training set."""
-        return [{"prompt": prompt.text, "references": list(prompt.references)} for prompt in self.prompts]
 
 
 def read_prompts(
@@ -122,11 +85,30 @@ def _parsed(data: bytes, *, name: str, split: str, limit: int | None) -> PromptS
 
 def _prompt(line: bytes, place: str) -> Prompt:
     row = load_json(line, source=place, max_bytes=MAX_LINE_BYTES)
-    text, references = row.get("prompt"), row.get("references", [])
-    if not isinstance(text, str) or not text:
-        raise InvalidInput(f"{place}: 'prompt' is no text", where=place, remedy='write lines like {"prompt": "..."}')
-    if isinstance(references, str):
-        references = [references]
-    if not isinstance(references, Sequence) or not all(isinstance(reference, str) for reference in references):
-        raise InvalidInput(f"{place}: 'references' is no list of texts", where=place)
-    return Prompt(text=text, references=tuple(references))
+    asked = row.get("prompt")
+    references, rejected = (_texts(row.get(key, []), key, place) for key in ("references", "rejected"))
+    if isinstance(asked, str) and asked:
+        return Prompt(text=asked, references=references, rejected=rejected)
+    if isinstance(asked, list) and asked:
+        turns = tuple(_turn(message, place) for message in asked)
+        return Prompt(text=said(turns), references=references, rejected=rejected, turns=turns)
+    raise InvalidInput(f"{place}: 'prompt' is no text", where=place, remedy='write lines like {"prompt": "..."}')
+
+
+def _turn(message: Any, place: str) -> Turn:
+    known = message if isinstance(message, dict) else {}
+    role, content = known.get("role"), known.get("content")
+    if not isinstance(role, str) or not role or not isinstance(content, str):
+        raise InvalidInput(
+            f"{place}: a message of 'prompt' has no role and content",
+            where=place,
+            remedy='write messages like {"role": "user", "content": "..."}',
+        )
+    return Turn(role=role, content=content)
+
+
+def _texts(value: Any, key: str, place: str) -> tuple[str, ...]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise InvalidInput(f"{place}: {key!r} is no list of texts", where=place)
+    return tuple(texts)

@@ -1,12 +1,14 @@
 """Prompts are read line by line, from a file or a split of a dataset repo, and every fault has its line."""
 
 import hashlib
+import json
 
 import pytest
 
 from rshub.errors import InvalidInput, NotFound
-from rshub.evaluation.prompts import Prompt, read_prompts
 from rshub.localhub import LocalHub
+from rshub.prompts.prompt import Prompt
+from rshub.prompts.read import read_prompts
 
 LINES = b'{"prompt": "a", "references": ["x", "y"]}\n\n{"prompt": "b", "references": "z", "id": 7}\n{"prompt": "c"}\n'
 PROMPTS = (
@@ -87,3 +89,22 @@ def test_a_split_of_a_dataset_repo(tmp_path):
     assert "test" in caught.value.remedy
     assert (head.name, len(head.prompts)) == (f"ada/prompts@{second}", 4)
     assert (pinned.name, pinned.prompts) == (f"ada/prompts@{first}", PROMPTS)
+
+
+def test_a_conversation_keeps_its_turns_and_answers_may_be_rejected(tmp_path):
+    turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes?"}]
+    line = json.dumps({"prompt": turns, "references": "good", "rejected": ["bad", "worse"]})
+    (tmp_path / "chat.jsonl").write_text(line + "\n")
+    read = read_prompts(tmp_path / "chat.jsonl")
+    (prompt,) = read.prompts
+    assert prompt.text == "hi\nyes?"
+    assert [(turn.role, turn.content) for turn in prompt.turns] == [("user", "hi"), ("assistant", "yes?")]
+    assert (prompt.references, prompt.rejected) == (("good",), ("bad", "worse"))
+    assert read.rows() == [{"prompt": turns, "references": ["good"]}]
+
+
+@pytest.mark.parametrize("message", ["hi", {"role": "user"}, {"content": "hi"}, {"role": "", "content": "hi"}, None])
+def test_a_message_without_role_or_content_is_refused(tmp_path, message):
+    (tmp_path / "chat.jsonl").write_text(json.dumps({"prompt": [message]}) + "\n")
+    with pytest.raises(InvalidInput, match=r"chat.jsonl:1: a message of 'prompt'"):
+        read_prompts(tmp_path / "chat.jsonl")
