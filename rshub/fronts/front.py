@@ -15,7 +15,7 @@ from rshub.fronts import words
 from rshub.fronts.check_words import check_lines
 from rshub.fronts.checks import check
 from rshub.fronts.figures import describe, shortfalls
-from rshub.fronts.plots import plot_front
+from rshub.fronts.pictures.front import plot_front
 from rshub.preferences.scores import Scores
 
 __all__ = ["demand", "describe", "front", "lines", "shortfalls"]

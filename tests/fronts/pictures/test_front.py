@@ -7,8 +7,8 @@ import pytest
 
 from rshub.errors import InvalidInput, MissingExtra, OutputError
 from rshub.fronts.front import front
-from rshub.fronts.plots import plot_front
-from rshub.fronts.view import view
+from rshub.fronts.pictures.front import plot_front
+from rshub.fronts.pictures.view import view
 
 STARTS = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF-"}
 
@@ -147,7 +147,7 @@ def test_without_matplotlib_the_extra_is_named(tmp_path, noisy, monkeypatch):
 
 def test_matplotlib_is_imported_for_a_picture_alone_and_pyplot_never(tmp_path):
     script = (
-        "import sys, rshub.fronts.front, rshub.fronts.plots\n"
+        "import sys, rshub.fronts.front, rshub.fronts.pictures.front\n"
         "from pathlib import Path\n"
         "from rshub.preferences.scores import Scores\n"
         "assert 'matplotlib' not in sys.modules\n"

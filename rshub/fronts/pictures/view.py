@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from types import MappingProxyType
 
 import numpy as np
 
@@ -50,6 +51,7 @@ class View:
     experts: Mapping[str, Spot]
     path: tuple[Spot, ...]
     gain: tuple[Spot, ...]
+    trails: Mapping[str, tuple[Spot, ...]]
     leader: str | None
     rewards: int
     notes: tuple[str, ...]
@@ -60,8 +62,20 @@ class View:
         return list(combinations(self.experts.values(), 2)) if len(self.experts) <= _MOST_WITH_CHORDS else []
 
 
-def view(scores: Scores, *, x: str | None = None, y: str | None = None) -> View:
+def view(
+    scores: Scores,
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    trajectories: Mapping[str, Sequence[Mapping[str, float | None]]] = MappingProxyType({}),
+) -> View:
     """Choose two rewards (the first two unless named) and work out what their picture holds.
+
+    Args:
+        scores: What was measured.
+        x: The reward across.
+        y: The reward upwards.
+        trajectories: Name of a training run to its rewards at each logged step.
 
     Raises:
         InvalidInput: A reward was not measured, or there is nothing to draw.
@@ -89,6 +103,8 @@ def view(scores: Scores, *, x: str | None = None, y: str | None = None) -> View:
     if len(scores.rewards) > 2:
         count = len(scores.rewards)
         notes.append(f"picture: shows {x} and {y}, 2 of {count} rewards; a soup is called beaten in these two alone")
+    trails = {name: _trail(steps, (x, y)) for name, steps in trajectories.items()}
+    notes += [f"picture: the training run {name} logged no {x} with {y}" for name, way in trails.items() if not way]
     return View(
         x=x,
         y=y,
@@ -97,6 +113,7 @@ def view(scores: Scores, *, x: str | None = None, y: str | None = None) -> View:
         experts=experts,
         path=tuple(spot for _, spot in on_path),
         gain=_gain(scores, on_path, (x, y)),
+        trails={name: way for name, way in trails.items() if way},
         leader=leader,
         rewards=len(scores.rewards),
         notes=tuple(notes),
@@ -176,6 +193,16 @@ def _gain(scores: Scores, path: Sequence[tuple[float, Spot]], axes: tuple[str, s
             if oriented(spot[axis], scores.rewards[name]) < oriented(line, scores.rewards[name]):
                 return ()
     return tuple(spot for _, spot in between)
+
+
+def _trail(steps: Sequence[Mapping[str, float | None]], axes: tuple[str, str]) -> tuple[Spot, ...]:
+    """Give the places of the steps at which both rewards were logged as numbers."""
+    found = []
+    for step in steps:
+        across, up = (step.get(name) for name in axes)
+        if across is not None and up is not None and math.isfinite(across) and math.isfinite(up):
+            found.append((across, up))
+    return tuple(found)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -4,7 +4,7 @@ import math
 import random
 from itertools import combinations, pairwise
 
-from rshub.fronts.labels import Box, Wish, along, around, place
+from rshub.fronts.pictures.labels import Box, Wish, along, around, place
 
 FRAME = Box(left=0, bottom=0, right=1000, top=600)
 

@@ -1,54 +1,44 @@
 """The picture of a front: experts, the soups between them, the line they should not fall below, MORL runs, the start.
 
-One house style for every picture: up and to the right is always better (the axis of a min reward is turned round),
-colours that colour-blind readers and a black-and-white printer can tell apart, a shape of its own for every kind,
-labels that cover nothing, the legend outside the data. The tinted area is what souping gains over the line between two
-experts. matplotlib is imported when a picture is drawn, through its objects and without the state of pyplot. The same
-scores give the same bytes.
+Up and to the right is always better: the axis of a min reward is turned round. The tinted area is what souping gains
+over the line between two experts. Where the runs that trained the experts are given, their rewards at each logged step
+are dotted lines that end in a triangle.
 
-Refused: a suffix other than .png, .svg and .pdf, and what ``view`` refuses.
+Refused: what ``style`` and ``view`` refuse.
 """
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from rshub.errors import InvalidInput, MissingExtra
-from rshub.fronts.labels import Box, Wish, along, around, place
-from rshub.fronts.view import Drawn, Spot, View, view
+from rshub.fronts.pictures.labels import Box, Wish, along, around, place
+from rshub.fronts.pictures.style import (
+    BLUE,
+    DASHES,
+    DOTS,
+    GREEN,
+    GREY,
+    INK,
+    MINUS,
+    ORANGE,
+    Target,
+    better,
+    headline,
+    legend_below,
+    panel,
+    sheet,
+    short,
+)
+from rshub.fronts.pictures.view import Drawn, Spot, View, view
 from rshub.preferences.scores import Scores
-from rshub.tensors.writer import write_whole
 
-SUFFIXES = (".png", ".svg", ".pdf")
-
-_BLUE, _ORANGE, _INK, _GREY, _PALE = "#0072B2", "#D55E00", "#1b1b1b", "#767676", "#e9edf1"
-_DASHES = (0, (5, 3))
-_STYLE = {
-    "font.family": "sans-serif",
-    "font.size": 10.0,
-    "text.color": _INK,
-    "text.parse_math": False,
-    "axes.edgecolor": _GREY,
-    "axes.labelcolor": _INK,
-    "axes.linewidth": 0.8,
-    "xtick.color": _GREY,
-    "ytick.color": _GREY,
-    "xtick.labelcolor": _INK,
-    "ytick.labelcolor": _INK,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "rshub",
-    "pdf.fonttype": 42,
-}
 _NAME_SIZE, _TICK_SIZE = 9.5, 8.0
-_LONGEST = 30
 _MOST_LABELS = 80
-_MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,26 +58,33 @@ class _Mark:
 
 
 _MARKS = {
-    "expert": _Mark(legend="expert", marker="s", size=72, face=_INK, edge="white", layer=6),
-    "soup": _Mark(legend="soup", marker="o", size=40, face=_BLUE, edge="white", layer=5),
-    "beaten": _Mark(legend="soup that another beats", marker="o", size=34, face="white", edge=_BLUE, layer=4.5),
-    "morl": _Mark(legend="MORL", marker="*", size=190, face=_ORANGE, edge="white", layer=7),
-    "init": _Mark(legend="init", marker="X", size=80, face=_GREY, edge="white", layer=4),
-    "ensemble": _Mark(legend="ensemble of predictions", marker="D", size=34, face="white", edge=_ORANGE, layer=4.2),
+    "expert": _Mark(legend="expert", marker="s", size=72, face=INK, edge="white", layer=6),
+    "soup": _Mark(legend="soup", marker="o", size=40, face=BLUE, edge="white", layer=5),
+    "beaten": _Mark(legend="soup that another beats", marker="o", size=34, face="white", edge=BLUE, layer=4.5),
+    "morl": _Mark(legend="MORL", marker="*", size=190, face=ORANGE, edge="white", layer=7),
+    "init": _Mark(legend="init", marker="X", size=80, face=GREY, edge="white", layer=4),
+    "ensemble": _Mark(legend="ensemble of predictions", marker="D", size=34, face="white", edge=ORANGE, layer=4.2),
 }
 
 
 def plot_front(
-    scores: Scores, path: Path, *, x: str | None = None, y: str | None = None, title: str | None = None
+    scores: Scores,
+    path: Target,
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    title: str | None = None,
+    trajectories: Mapping[str, Sequence[Mapping[str, float | None]]] = MappingProxyType({}),
 ) -> list[str]:
     """Draw two rewards of a front.
 
     Args:
         scores: What was measured.
-        path: The file to write; its suffix says how.
+        path: The file to write, whose suffix says how; or an open buffer for SVG.
         x: The reward across (the first of the file).
         y: The reward upwards (the second of the file).
         title: The line above the picture.
+        trajectories: Name of a training run to its rewards at each logged step, in order.
 
     Returns:
         What a reader of the picture should know: rewards that it leaves out, points that could not be drawn.
@@ -97,42 +94,28 @@ def plot_front(
         MissingExtra: matplotlib is not installed.
         OutputError: The file cannot be written.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        what = f"{path.suffix} is no suffix of a picture" if path.suffix else "no suffix says what kind of picture"
-        raise InvalidInput(f"{path}: {what}", where=str(path), remedy=f"one of {' '.join(SUFFIXES)}")
-    shown = view(scores, x=x, y=y)
-    try:
-        import matplotlib as mpl
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as fault:
-        raise MissingExtra("plots", needed_for="drawing a front") from fault
-    with mpl.rc_context(), warnings.catch_warnings():
-        mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=(7.2, 4.9), dpi=200, layout="constrained", facecolor="white")
-        canvas = FigureCanvasAgg(figure)
+    shown = view(scores, x=x, y=y, trajectories=trajectories)
+    with sheet(path, doing="drawing a front") as figure:
         axes = _draw(figure, shown, title)
-        canvas.draw()
+        figure.canvas.draw()
         figure.set_layout_engine("none")
-        _label(axes, canvas.get_renderer(), figure.dpi / 72.0, shown)
-        _save(figure, path)
+        _label(axes, figure.canvas.get_renderer(), figure.dpi / 72.0, shown)
     return list(shown.notes)
 
 
 def _draw(figure: Any, shown: View, title: str | None) -> Any:
     """Draw everything but the labels beside points."""
     axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color=_PALE, linewidth=0.8)
-    axes.set_axisbelow(True)
+    panel(axes)
     for start, end in shown.chords:
-        axes.plot(*zip(start, end, strict=True), color=_GREY, linewidth=1.1, linestyle=_DASHES, zorder=2)
+        axes.plot(*zip(start, end, strict=True), color=GREY, linewidth=1.1, linestyle=DASHES, zorder=2)
     if len(shown.path) > 1:
-        axes.plot(*zip(*shown.path, strict=True), color=_BLUE, linewidth=1.4, alpha=0.5, zorder=3)
+        axes.plot(*zip(*shown.path, strict=True), color=BLUE, linewidth=1.4, alpha=0.5, zorder=3)
     if shown.gain:
-        axes.fill(*zip(*shown.gain, strict=True), color=_BLUE, alpha=0.06, linewidth=0, zorder=1)
+        axes.fill(*zip(*shown.gain, strict=True), color=BLUE, alpha=0.06, linewidth=0, zorder=1)
+    for trail in shown.trails.values():
+        axes.plot(*zip(*trail, strict=True), color=GREEN, linewidth=1.5, linestyle=DOTS, alpha=0.9, zorder=2.5)
+        axes.plot(*trail[-1], color=GREEN, marker="^", markersize=6, markeredgecolor="white", zorder=4.1)
     for point in shown.drawn:
         if point.stderr != (None, None):
             colour = _MARKS[point.kind].colour
@@ -157,13 +140,13 @@ def _draw(figure: Any, shown: View, title: str | None) -> Any:
         (shown.x, shown.lower_is_better[0], axes.set_xlabel, axes.invert_xaxis),
         (shown.y, shown.lower_is_better[1], axes.set_ylabel, axes.invert_yaxis),
     ):
-        label(f"{_short(name)}  ({'lower' if lower else 'higher'} is better)", labelpad=7)
+        label(f"{short(name)}  ({better('min' if lower else 'max')})", labelpad=7)
         if lower:
             turn()
-    what = title if title is not None else f"Rewarded soups: {_short(shown.x)} and {_short(shown.y)}"
+    what = title if title is not None else f"Rewarded soups: {short(shown.x)} and {short(shown.y)}"
     if shown.rewards > 2:
         what += f"  (2 of {shown.rewards} rewards)"
-    axes.set_title(what, loc="left", fontsize=11.5, fontweight="bold", pad=10)
+    headline(axes, what)
     _legend(figure, shown)
     return axes
 
@@ -178,25 +161,20 @@ def _legend(figure: Any, shown: View) -> None:
         if kind in present:
             entry = Line2D([], [], linestyle="none", marker=mark.marker, markersize=math.sqrt(mark.size) * 0.95)
             entry.set(markerfacecolor=mark.face, markeredgecolor=mark.edge, markeredgewidth=_edge(mark))
-            by = f" (λ of {_short(shown.leader)})" if kind == labelled and shown.leader is not None else ""
+            by = f" (λ of {short(shown.leader)})" if kind == labelled and shown.leader is not None else ""
             entry.set_label(mark.legend + by)
             entries.append(entry)
     if shown.chords:
-        entries.append(Line2D([], [], color=_GREY, linewidth=1.1, linestyle=_DASHES, label="line between experts"))
+        entries.append(Line2D([], [], color=GREY, linewidth=1.1, linestyle=DASHES, label="line between experts"))
     if any(point.stderr != (None, None) for point in shown.drawn):
         cross = Line2D([], [], linestyle="none", marker="+", markersize=10, label="± one standard error")
-        cross.set(markeredgecolor=_BLUE, alpha=0.7)
+        cross.set(markeredgecolor=BLUE, alpha=0.7)
         entries.append(cross)
-    width = sum(len(str(entry.get_label())) + 6 for entry in entries)
-    figure.legend(
-        handles=entries,
-        loc="outside lower center",
-        ncols=math.ceil(len(entries) / math.ceil(width / 95)),
-        frameon=False,
-        fontsize=9,
-        handletextpad=0.5,
-        columnspacing=1.6,
-    )
+    if shown.trails:
+        line = Line2D([], [], color=GREEN, linewidth=1.5, linestyle=DOTS, marker="^", markersize=5)
+        line.set(markevery=[1], label="training, step by step")
+        entries.append(line)
+    legend_below(figure, entries)
 
 
 def _label(axes: Any, renderer: Any, scale: float, shown: View) -> None:
@@ -220,20 +198,25 @@ def _label(axes: Any, renderer: Any, scale: float, shown: View) -> None:
         outward = math.atan2(abs(ends[0][0] - ends[1][0]), abs(ends[0][1] - ends[1][1]))
     highest = max((up for _, up in ends), default=0.0)
     texts = [
-        (_short(name), end, math.pi / 2 if end[1] == highest else 0.0, _INK)
+        (short(name), end, math.pi / 2 if end[1] == highest else 0.0, INK)
         for name, end in zip(shown.experts, ends, strict=True)
     ]
-    texts += [("init", pixel(point.spot), 0.0, _GREY) for point in shown.drawn if point.kind == "init"]
+    texts += [("init", pixel(point.spot), 0.0, GREY) for point in shown.drawn if point.kind == "init"]
     soups = [point for point in shown.drawn if point.kind in {"soup", "beaten"} and point.share is not None]
     texts += [
-        (f"{point.share:.3g}".replace("-", _MINUS), pixel(point.spot), outward, _BLUE)
+        (f"{point.share:.3g}".replace("-", MINUS), pixel(point.spot), outward, BLUE)
         for point in sorted(soups, key=_least_missed)[:_MOST_LABELS]
     ]
+    for run, trail in shown.trails.items():
+        way = [pixel(spot) for spot in trail]
+        for start, end in pairwise(way):
+            taken += along(start, end, half=1.5 * scale)
+        texts.append((short(run), way[len(way) // 2], math.pi / 2, GREEN))
     wishes = []
     for text, (across, up), direction, colour in texts:
-        name = colour == _INK
+        name = colour == INK
         width, height = _size(axes, renderer, text, name=name)
-        gap = (6.5 if colour != _BLUE else 4.5) * scale
+        gap = (6.5 if colour != BLUE else 4.5) * scale
         wishes.append(Wish(x=across, y=up, width=width, height=height, gap=gap, direction=direction, must=name))
     edge = axes.get_window_extent(renderer)
     frame = Box(left=edge.x0, bottom=edge.y0, right=edge.x1, top=edge.y1 + 4 * scale)
@@ -249,7 +232,7 @@ def _label(axes: Any, renderer: Any, scale: float, shown: View) -> None:
                 color=colour,
                 zorder=8,
                 annotation_clip=False,
-                **_font(name=colour == _INK),
+                **_font(name=colour == INK),
             )
 
 
@@ -275,16 +258,3 @@ def _font(*, name: bool) -> dict[str, Any]:
 
 def _edge(mark: _Mark) -> float:
     return 1.4 if mark.face == "white" else 0.9
-
-
-def _save(figure: Any, path: Path) -> None:
-    """Write the picture, whole or not at all."""
-    kind = path.suffix.lower().removeprefix(".")
-    stamp = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
-    picture = io.BytesIO()
-    figure.savefig(picture, format=kind, metadata=stamp)
-    write_whole(path, picture.getvalue())
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 11]}…{name[-10:]}"
