@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shlex
 from collections.abc import Mapping
-from typing import Any
-
-import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from typing import TYPE_CHECKING, Any
 
 from rshub.experts.catalog import EXPERT_TAG
 from rshub.experts.manifest import ExpertManifest
 from rshub.tensors.model_config import CONFIG
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 SOUP_FAMILY_TAG = "rewarded-soup"
 _PIPELINES = {
@@ -48,7 +46,7 @@ def render_expert_card(manifest: ExpertManifest, *, repo_id: str, tag: str | Non
         tag: The release, None for a pull request that is released when it is merged.
         task_type: What PEFT calls the task (``CAUSAL_LM``), for the Hub's pipeline tag; see ``task_of``.
     """
-    return card_template("rshub.experts", "expert_card.md").render(
+    return _template("expert_card.md").render(
         front_matter=front_matter(_metadata(manifest, task_type)),
         manifest=manifest,
         noun=_NOUNS[manifest.artefact.kind],
@@ -71,6 +69,8 @@ def task_of(config: Mapping[str, Any]) -> str | None:
 
 def front_matter(metadata: dict[str, Any]) -> str:
     """Write a card's front matter, without the fields that are not known."""
+    import yaml
+
     known = {key: value for key, value in metadata.items() if value not in (None, [], "")}
     return yaml.safe_dump(known, sort_keys=False, allow_unicode=True).rstrip()
 
@@ -121,10 +121,12 @@ def _library(manifest: ExpertManifest) -> str | None:
     return "transformers" if CONFIG in artefact.files else None
 
 
-def card_template(package: str, name: str) -> Template:
-    """Load a card's template from a package; publishers' words pass through the filter ``plain`` in it."""
+def _template(name: str) -> Template:
+    """Load a template of this room; publishers' words pass through the filter ``plain`` in it."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
-        loader=PackageLoader(package),
+        loader=PackageLoader("rshub.experts"),
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701 - this is Markdown; every word of others passes through `plain`
         trim_blocks=True,
@@ -132,6 +134,4 @@ def card_template(package: str, name: str) -> Template:
         keep_trailing_newline=True,
     )
     environment.filters["plain"] = plain
-    environment.filters["shell"] = shlex.quote
-    environment.filters["python"] = json.dumps
     return environment.get_template(name)

@@ -2,31 +2,23 @@
 
 Whole-repo downloads, pickles and remote code have no place here: a caller names the files it wants, at a full commit.
 The endpoint and the token are arguments; without them huggingface_hub's own defaults hold (HF_ENDPOINT, HF_TOKEN).
+That library takes longer to import than an adapter to compose, so it is imported by the first question to a hub.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
-
-from huggingface_hub import (
-    CommitOperationAdd,
-    CommitOperationDelete,
-    HfApi,
-    constants,
-    get_session,
-    hf_hub_download,
-    hf_hub_url,
-)
-from huggingface_hub.utils._headers import build_hf_headers
-from huggingface_hub.utils._http import hf_raise_for_status
+from typing import TYPE_CHECKING, Literal
 
 from rshub.errors import IntegrityError, InvalidInput, NotFound
-from rshub.hub.bars import LargeOnly, bars_for
-from rshub.hub.errors_map import mapped
+from rshub.hub.seam import mapped
 from rshub.types import CommitSha, Digest, RepoId
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 RepoType = Literal["model", "dataset"]
 
@@ -83,11 +75,27 @@ class Hub:
     """
 
     def __init__(self, endpoint: str | None = None, token: str | None = None) -> None:
-        self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
-        self.shown = without_login(self.endpoint)
+        self._endpoint = endpoint
         self._token = _sound(token)
+
+    @cached_property
+    def endpoint(self) -> str:
+        """The hub's address."""
+        from huggingface_hub import constants
+
+        return (self._endpoint or constants.ENDPOINT).rstrip("/")
+
+    @property
+    def shown(self) -> str:
+        """The hub's address as it may be shown."""
+        return without_login(self.endpoint)
+
+    @cached_property
+    def _api(self) -> HfApi:
+        from huggingface_hub import HfApi
+
         with mapped(self.shown):
-            self._api = HfApi(endpoint=self.endpoint, token=self._token, library_name="rshub")
+            return HfApi(endpoint=self.endpoint, token=self._token, library_name="rshub")
 
     def whoami(self) -> str:
         """Name the account that the token belongs to."""
@@ -114,6 +122,8 @@ class Hub:
 
     def _knock(self) -> None:
         """Fail at once when nobody answers: the client's own listing keeps trying for half a minute."""
+        from huggingface_hub import get_session
+
         with mapped(self.shown):
             get_session().get(f"{self.endpoint}/api/models", params={"limit": 1}, timeout=10)
 
@@ -160,6 +170,10 @@ class Hub:
             NotFound: No names were given, or one of them is not in the repo.
             HubError: The hub or the network failed.
         """
+        from huggingface_hub import hf_hub_download
+
+        from rshub.hub.bars import LargeOnly
+
         folder: Path | None = None
         for name in names:
             with mapped(f"{repo_id}/{name}", commit):
@@ -203,6 +217,10 @@ class Hub:
 
     def read_range(self, repo_id: str, name: str, *, commit: str, start: int, length: int) -> bytes:
         """Read ``length`` bytes of a model file from ``start`` on, without fetching the rest."""
+        from huggingface_hub import get_session, hf_hub_url
+        from huggingface_hub.utils._headers import build_hf_headers
+        from huggingface_hub.utils._http import hf_raise_for_status
+
         url = hf_hub_url(repo_id, name, revision=commit, endpoint=self.endpoint)
         headers = build_hf_headers(token=self._token, library_name="rshub")
         headers["Range"] = f"bytes={start}-{start + length - 1}"
@@ -251,6 +269,10 @@ class Hub:
             delete: Names to remove in the same commit.
             repo_type: ``model`` or ``dataset``.
         """
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        from rshub.hub.bars import bars_for
+
         operations: list[CommitOperationAdd | CommitOperationDelete] = [
             CommitOperationAdd(
                 path_in_repo=name, path_or_fileobj=content if isinstance(content, bytes) else str(content)

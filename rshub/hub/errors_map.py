@@ -1,4 +1,4 @@
-"""Foreign errors into ours, at one seam: what huggingface_hub and its HTTP library raise becomes an ``RshubError``.
+"""Foreign errors into ours: what huggingface_hub and its HTTP library raise becomes an ``RshubError``.
 
 The table names every error class of huggingface_hub. Nothing is retried here and nothing is swallowed.
 """
@@ -6,8 +6,6 @@ The table names every error class of huggingface_hub. Nothing is retried here an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx2
 from huggingface_hub import errors as foreign
@@ -118,20 +116,6 @@ def translate(fault: BaseException, *, place: str, revision: str | None = None) 
     if issubclass(family, OutputError):
         return family(f"{at}: {reason}", remedy="check the free space and the rights of the cache folder", where=at)
     return family(f"{at}: {reason}", remedy="check the name and the options", where=at)
-
-
-@contextmanager
-def mapped(place: str, revision: str | None = None) -> Iterator[None]:
-    """Run calls to huggingface_hub; what they raise comes out as an ``RshubError`` with its cause kept."""
-    try:
-        yield
-    except RshubError:
-        raise
-    except Exception as fault:
-        ours = translate(fault, place=place, revision=revision)
-        if ours is None:
-            raise
-        raise ours from fault
 
 
 def _family(fault: BaseException) -> type[RshubError] | None:

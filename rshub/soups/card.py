@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from pathlib import Path
+from string import Template
 from typing import Any
 
 from rshub.errors import InvalidInput
-from rshub.experts.card import SOUP_FAMILY_TAG, card_template, front_matter
+from rshub.experts.card import SOUP_FAMILY_TAG, front_matter, plain
 from rshub.preferences.preference import Preference
-from rshub.soups.lock import SoupLock
+from rshub.soups.lock import LockedExpert, Pin, SoupLock
 from rshub.soups.writing.build import SoupReport
 
 SOUP_TAG = "rewarded-soup-merge"
 HERE = "./soup"
 """What the folder of a soup is called in its own card."""
+
+TEMPLATE = Path(__file__).with_name("templates") / "soup_card.md"
+"""Every word of others is made plain before it is put there."""
+
+MODEL = """from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model = AutoModelForCausalLM.from_pretrained({soup})
+tokenizer = AutoTokenizer.from_pretrained({soup})"""
+
+ADAPTER = """from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+base = AutoModelForCausalLM.from_pretrained({base})
+tokenizer = AutoTokenizer.from_pretrained({base})
+model = PeftModel.from_pretrained(base, {soup})"""
 
 
 def render_soup_card(lock: SoupLock, report: SoupReport, *, name: str | None) -> str:
@@ -23,15 +42,44 @@ def render_soup_card(lock: SoupLock, report: SoupReport, *, name: str | None) ->
         report: What its making cost.
         name: Where it is published; None for a folder, whose card is the same whatever the folder is called.
     """
-    return card_template("rshub.soups", "soup_card.md").render(
+    base = lock.base
+    again = f"{shlex.quote(lock.preference)} --base {shlex.quote(_bare(base))}"
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         front_matter=front_matter(_metadata(lock)),
-        name=name or HERE,
-        title=name or lock.preference,
-        lock=lock,
-        figures=report.lines(),
-        extrapolates=_extrapolates(lock.preference),
-        is_adapter=lock.form.format == "adapter",
+        title=plain(name or lock.preference),
+        experts="".join(f"{_row(expert)}\n" for expert in lock.experts),
+        preference=plain(lock.preference),
+        mapping=lock.mapping,
+        method=lock.form.method,
+        base=_named(base) + (f" at {base.revision}" if base.revision else ""),
+        use=_use(lock, name or HERE),
+        again=again + (" --extrapolate" if _extrapolates(lock.preference) else ""),
+        figures="".join(f"- {plain(line)}\n" for line in report.lines()),
     )
+
+
+def _row(expert: LockedExpert) -> str:
+    """Describe an expert as a row of the table."""
+    version = plain(expert.tag or "untagged")
+    version += f" ({expert.pin.revision[:8]})" if expert.pin.revision else ""
+    return f"| {_named(expert.pin)} | {plain(expert.reward or 'unknown')} | {expert.coefficient} | {version} |"
+
+
+def _named(pin: Pin) -> str:
+    """Name a repo, or a folder, whose name may hold anything."""
+    return pin.repo_id or plain(_bare(pin))
+
+
+def _bare(pin: Pin) -> str:
+    """Give a repo, or the path of a folder, as it is."""
+    return pin.repo_id or pin.path or ""
+
+
+def _use(lock: SoupLock, name: str) -> str:
+    """Write how the soup is loaded; what names it stands there as Python writes it."""
+    soup, base = json.dumps(name), json.dumps(_bare(lock.base))
+    base += f", revision={json.dumps(lock.base.revision)}" if lock.base.revision else ""
+    return (ADAPTER if lock.form.format == "adapter" else MODEL).format(soup=soup, base=base)
 
 
 def _extrapolates(preference: str) -> bool:

@@ -7,7 +7,8 @@ import huggingface_hub.errors as foreign
 import pytest
 
 from rshub.errors import HubError, InvalidInput, NotFound, OutputError
-from rshub.hub.errors_map import FAMILY, mapped
+from rshub.hub.errors_map import FAMILY
+from rshub.hub.seam import mapped
 
 
 def test_every_error_of_the_client_library_is_named():
