@@ -1,24 +1,31 @@
-"""Prompts read from where they lie: a JSONL file, or a split of a dataset repo.
+"""Prompts read from where they lie: a file, or a split of a dataset repo, in a form of their own or a public one.
 
-Each line is an object with ``prompt`` (a text, or messages with ``role`` and ``content``) and, where there are any,
-``references`` and ``rejected`` (a list of texts, or one text). Read strictly up to a size; a repo's split is the file
-``SPLIT.jsonl``, at the root or in ``data/``. Nothing is executed.
+A row of plain prompts is an object with ``prompt`` (a text, or messages with ``role`` and ``content``) and, where there
+are any, ``references`` and ``rejected`` (a list of texts, or one text). The rows of a public data set are read by its
+form, which leaves out what has nothing to ask, is too short or too long, or asks what was asked before. The order is
+that of the files, nothing is drawn by chance, and nothing is executed.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from rshub.errors import InvalidInput, NotFound
-from rshub.formats.address import parse_repo
-from rshub.formats.canonical import load_json, sha256
+from rshub.formats.canonical import digest
 from rshub.hub.client import Hub
+from rshub.prompts.forms.form import Task
+from rshub.prompts.forms.registry import FORMS, PLAIN
+from rshub.prompts.forms.row import Row
+from rshub.prompts.forms.writing import written
+from rshub.prompts.place import Place, Reading, parse_place
 from rshub.prompts.prompt import Prompt, PromptSet, said
+from rshub.prompts.rows import rows_of
+from rshub.prompts.splits import files_of, splits_in
 from rshub.rewards.samples import Turn
-
-MAX_BYTES = 256 * 1024 * 1024
-MAX_LINE_BYTES = 1024 * 1024
+from rshub.types import Digest
 
 
 def read_prompts(
@@ -27,64 +34,104 @@ def read_prompts(
     """Read prompts from where they lie.
 
     Args:
-        place: A ``.jsonl`` file, or ``owner/repo[@revision]:split``.
+        place: A file, or ``owner/repo[@revision]:split``, with ``#as=FORM`` for the form of a public data set.
         limit: Take only the first so many.
         endpoint: The hub's address.
         token: Who is asking.
 
     Raises:
-        InvalidInput: The place or a line has another form, with the line's number; or the limit is below 1.
+        InvalidInput: The place or a row has another form, with the row's number; or the limit is below 1.
         NotFound: There is no such file, repo or split.
+        MissingExtra: A Parquet file, and the library that reads these is not installed.
     """
     if limit is not None and limit < 1:
         raise InvalidInput(f"a limit of {limit} leaves no prompt", where="limit", remedy="use at least 1")
-    text = str(place)
-    if isinstance(place, Path) or text.endswith(".jsonl") or text.startswith(("./", "/")):
-        path = Path(text)
-        return _parsed(_from_disk(path), name=path.name, split=path.stem, limit=limit)
-    repo, colon, split = text.rpartition(":")
-    if not colon or not split or "/" in split:
-        raise InvalidInput(f"{text!r} names no prompts", where=text, remedy="write ./prompts.jsonl or owner/repo:split")
-    address = parse_repo(repo)
+    parsed = parse_place(place)
+    least = min((bound for bound in (limit, parsed.reading.limit) if bound is not None), default=None)
+    name, split, files = _files(parsed, endpoint, token)
+    return _read(files, parsed.reading, name=name, split=split, limit=least)
+
+
+def _files(place: Place, endpoint: str | None, token: str | None) -> tuple[str, str, Iterator[tuple[str, Path]]]:
+    """Give how the prompts are called, their split, and their files, fetched one by one as they are read."""
+    if place.repo is None:
+        path = place.path or Path()
+        return path.name, path.name.partition(".")[0], iter([(path.name, path)])
     hub = Hub(endpoint, token)
-    info = hub.info(address.repo_id, address.revision, repo_type="dataset")
-    for name in (f"{split}.jsonl", f"data/{split}.jsonl"):
-        if name in info.files:
-            data = hub.read(address.repo_id, name, commit=info.commit, max_bytes=MAX_BYTES, repo_type="dataset")
-            return _parsed(data, name=f"{address.repo_id}@{info.commit}", split=split, limit=limit)
-    splits = sorted(Path(name).stem for name in info.files if name.endswith(".jsonl"))
-    raise NotFound(
-        f"{address.repo_id}: no split {split!r}",
-        where=text,
-        remedy=f"splits there: {', '.join(splits)}" if splits else "add a file like test.jsonl to the dataset",
+    repo = place.repo.repo_id
+    info = hub.info(repo, place.repo.revision, repo_type="dataset")
+    names = files_of(place.split, info.files)
+    if not names:
+        splits = splits_in(info.files)
+        raise NotFound(
+            f"{repo}: no split {place.split!r}",
+            where=f"{place.repo}:{place.split}",
+            remedy=f"splits there: {', '.join(splits)}" if splits else "add a file like test.jsonl to the dataset",
+        )
+    called = f"{repo}@{info.commit}"
+
+    def fetched() -> Iterator[tuple[str, Path]]:
+        for name in names:
+            folder = hub.download(repo, [name], commit=info.commit, repo_type="dataset")
+            yield f"{called}/{name}" if len(names) > 1 or place.reading.form != PLAIN else called, folder / name
+
+    return called, place.split, fetched()
+
+
+def _read(
+    files: Iterator[tuple[str, Path]], reading: Reading, *, name: str, split: str, limit: int | None
+) -> PromptSet:
+    prompts: list[Prompt] = []
+    digests: list[Digest] = []
+    rows = 0
+    asked: set[str] = set()
+    for file, path in files:
+        for number, row in rows_of(path, name=file):
+            rows += 1
+            prompt = _prompt(row, f"{file}:{number}", reading, asked)
+            if prompt is not None:
+                prompts.append(prompt)
+            if len(prompts) == limit:
+                break
+        digests.append(_digest_of(path))
+        if len(prompts) == limit:
+            break
+    if not prompts:
+        why = f"none of its {rows} rows asks what {reading.form} prompts ask" if rows else "there is no prompt in it"
+        raise InvalidInput(f"{name}: {why}", where=name, remedy='write lines like {"prompt": "..."}')
+    return PromptSet(
+        prompts=tuple(prompts),
+        name="#".join(filter(None, [name, str(reading)])),
+        split=split,
+        digest=digests[0] if len(digests) == 1 else digest(digests),
     )
 
 
-def _from_disk(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InvalidInput(f"{path}: more than the {MAX_BYTES} bytes that are read", where=str(path))
-        return path.read_bytes()
-    except FileNotFoundError as fault:
-        raise NotFound(f"{path}: there are no such prompts", where=str(path), remedy="name a JSONL file") from fault
-    except OSError as fault:
-        raise NotFound(f"{path}: the prompts cannot be read: {fault.strerror}", where=str(path)) from fault
+def _digest_of(path: Path) -> Digest:
+    with path.open("rb") as file:
+        return Digest(hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def _parsed(data: bytes, *, name: str, split: str, limit: int | None) -> PromptSet:
-    prompts = []
-    for number, line in enumerate(data.splitlines(), start=1):
-        if line.strip():
-            prompts.append(_prompt(line, f"{name}:{number}"))
-        if limit is not None and len(prompts) == limit:
-            break
-    if not prompts:
-        raise InvalidInput(f"{name}: there is no prompt in it", where=name, remedy='write lines like {"prompt": "..."}')
-    return PromptSet(prompts=tuple(prompts), name=name, split=split, digest=sha256(data))
+def _prompt(values: Mapping[str, Any], place: str, reading: Reading, asked: set[str]) -> Prompt | None:
+    """Read one row; None where it is left out."""
+    if reading.form == PLAIN:
+        return _plain(values, place)
+    form = FORMS[reading.form]
+    task = form.task(Row(values=values, place=place))
+    if task is None or not _fits(task, *(reading.chars or form.lengths)):
+        return None
+    if task.identity is not None:
+        if task.identity in asked:
+            return None
+        asked.add(task.identity)
+    return written(task, style=reading.style, begin=reading.begin)
 
 
-def _prompt(line: bytes, place: str) -> Prompt:
-    row = load_json(line, source=place, max_bytes=MAX_LINE_BYTES)
+def _fits(task: Task, more: int, fewer: int | None) -> bool:
+    return more < len(task.measured) and (fewer is None or len(task.measured) < fewer)
+
+
+def _plain(row: Mapping[str, Any], place: str) -> Prompt:
     asked = row.get("prompt")
     references, rejected = (_texts(row.get(key, []), key, place) for key in ("references", "rejected"))
     if isinstance(asked, str) and asked:
@@ -92,11 +139,19 @@ def _prompt(line: bytes, place: str) -> Prompt:
     if isinstance(asked, list) and asked:
         turns = tuple(_turn(message, place) for message in asked)
         return Prompt(text=said(turns), references=references, rejected=rejected, turns=turns)
-    raise InvalidInput(f"{place}: 'prompt' is no text", where=place, remedy='write lines like {"prompt": "..."}')
+    remedy = 'write lines like {"prompt": "..."}'
+    if "prompt" not in row:
+        there = ", ".join(map(str, row)) or "none"
+        raise InvalidInput(
+            f"{place}: 'prompt' is no text: columns there: {there}",
+            where=place,
+            remedy=f"{remedy}, or name the form of the data set with #as=...",
+        )
+    raise InvalidInput(f"{place}: 'prompt' is no text", where=place, remedy=remedy)
 
 
 def _turn(message: Any, place: str) -> Turn:
-    known = message if isinstance(message, dict) else {}
+    known = message if isinstance(message, Mapping) else {}
     role, content = known.get("role"), known.get("content")
     if not isinstance(role, str) or not role or not isinstance(content, str):
         raise InvalidInput(
@@ -108,7 +163,7 @@ def _turn(message: Any, place: str) -> Turn:
 
 
 def _texts(value: Any, key: str, place: str) -> tuple[str, ...]:
-    texts = [value] if isinstance(value, str) else value
+    texts = [value] if isinstance(value, str) else [] if value is None else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise InvalidInput(f"{place}: {key!r} is no list of texts", where=place)
     return tuple(texts)

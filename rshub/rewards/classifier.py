@@ -3,7 +3,9 @@
     label=good | index=1 | difference=good-bad    which output; a model with one needs none of them
     activation=none|sigmoid|softmax|log_softmax   over all outputs, before one is taken; none: the raw logits
     input=joined|pair|completion                  what is read; joined: prompt and completion, one after the other
-    template="Q: {prompt} A: {completion}"        written out, and second="..." for models that read pairs
+    template="Q: {prompt} A: {completion}"        written out, and second="..." for models that read pairs; {question}
+                                                  is the prompt without the words around it, {answer} the completion
+                                                  with the words that the prompt began it with, {sentence} its first
     max_length=512, dtype=float32|bfloat16|float16
 
 Joined inputs are read as TRL's RewardTrainer trains on them: conversations through the tokenizer's chat template; plain
@@ -43,6 +45,10 @@ DTYPES = ("float32", "bfloat16", "float16")
 LONGEST = 1_000_000
 SELECTIONS = ("label", "index", "difference")
 KEYS = (*SELECTIONS, "activation", "input", "template", "second", "max_length", "dtype")
+
+SLOTS = ("prompt", "completion", "question", "answer", "sentence")
+WRITTEN = ("completion", "answer", "sentence")
+"""The slots that hold what the model wrote."""
 
 _SLOT = re.compile(r"\{([^{}]*)\}")
 _DEFAULTS: Mapping[str, str] = MappingProxyType({"activation": "none", "input": "joined", "dtype": "float32"})
@@ -273,7 +279,7 @@ def classifier_term(text: TermText) -> ClassifierTerm:
     if "second" in options and "template" not in options:
         text.refuse("second is the second half of a template", "add template=..., or write input=pair")
     slots = {slot for key in ("template", "second") for slot in _SLOT.findall(options.get(key, ("",))[0])}
-    if "template" in options and "completion" not in slots:
+    if "template" in options and slots.isdisjoint(WRITTEN):
         text.refuse("the template leaves {completion} out", "a reward looks at what was written")
     kept = {key: options[key] for key in KEYS if key in options and options[key] != (_DEFAULTS.get(key),)}
     return ClassifierTerm(text=replace(text, options=kept))
@@ -291,14 +297,21 @@ def _check(text: TermText, key: str, value: str) -> None:
     if key == "max_length" and value == "0":
         text.refuse("max_length=0 leaves nothing to read", "write at least 1")
     if key in {"template", "second"}:
-        odd = [slot for slot in _SLOT.findall(value) if slot not in {"prompt", "completion"}]
+        odd = [slot for slot in _SLOT.findall(value) if slot not in SLOTS]
         if odd:
-            text.refuse(f"a template knows no {{{odd[0]}}}", "use {prompt} and {completion}")
+            text.refuse(f"a template knows no {{{odd[0]}}}", f"use {', '.join(f'{{{slot}}}' for slot in SLOTS)}")
 
 
 def _filled(template: str, sample: TextSample) -> str:
     """Put a sample's texts into a template, once: what the texts say is not looked at again."""
-    texts = {"prompt": sample.prompt, "completion": sample.completion}
+    answer = sample.begun + sample.completion
+    texts = {
+        "prompt": sample.prompt,
+        "completion": sample.completion,
+        "question": sample.question or sample.prompt,
+        "answer": answer,
+        "sentence": answer.partition(".")[0].strip() + ".",
+    }
     return _SLOT.sub(lambda slot: texts[slot.group(1)], template)
 
 

@@ -35,9 +35,13 @@ class TextSample:
         completion: The text that the model wrote, without special tokens.
         references: Texts that people wrote for the prompt; empty when there are none.
         turns: The whole conversation, the completion's turns at its end; empty for plain texts.
+        question: What the prompt is about, without the words around it; empty when that is all of it.
+        begun: The first words of the answer, where the prompt ended in them and the completion went on.
     """
 
     prompt: str
     completion: str
     references: tuple[str, ...] = ()
     turns: tuple[Turn, ...] = ()
+    question: str = ""
+    begun: str = ""

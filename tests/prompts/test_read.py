@@ -64,7 +64,9 @@ def test_what_is_not_there_is_not_found(tmp_path):
         read_prompts(tmp_path / "folder.jsonl")
 
 
-@pytest.mark.parametrize("place", ["owner/repo", "prompts", "owner/repo:", "owner:split", ":split", "owner/repo:a/b"])
+@pytest.mark.parametrize(
+    "place", ["owner/repo", "prompts", "owner/repo:", "owner:split", ":split", "owner/repo:a//b", "owner/repo:../b"]
+)
 def test_a_place_of_another_form_is_refused(place):
     with pytest.raises(InvalidInput):
         read_prompts(place)
