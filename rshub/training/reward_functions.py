@@ -18,6 +18,9 @@ from rshub.rewards.spec import Reward
 RewardFunction = Callable[..., list[float | None]]
 Message = Mapping[str, Any]
 
+FORMED = ("question", "begun")
+"""Columns that prompts have which a form wrote."""
+
 
 def reward_functions(
     rewards: Mapping[str, Reward], weights: Mapping[str, float], rows: Iterable[Mapping[str, Any]] = ()
@@ -52,10 +55,11 @@ class _ScoreTable:
         """Make the callable for one reward; its ``__name__`` becomes the key in the log."""
 
         def score(
-            prompts: Sequence[Any], completions: Sequence[Any], references: Sequence[Any] | None = None, **_: Any
+            prompts: Sequence[Any], completions: Sequence[Any], references: Sequence[Any] | None = None, **columns: Any
         ) -> list[float | None]:
             if self._batch is not completions:
-                self._scores = self._score(prompts, completions, references)
+                known = {name: columns[name] for name in FORMED if name in columns}
+                self._scores = self._score(prompts, completions, references, known)
                 self._batch = completions
             return self._scores[name]
 
@@ -63,12 +67,16 @@ class _ScoreTable:
         return score
 
     def _score(
-        self, prompts: Sequence[Any], completions: Sequence[Any], references: Sequence[Any] | None
+        self,
+        prompts: Sequence[Any],
+        completions: Sequence[Any],
+        references: Sequence[Any] | None,
+        known: Mapping[str, Sequence[str]],
     ) -> dict[str, list[float | None]]:
         samples = [
-            text_sample(prompt, completion, wanted)
-            for prompt, completion, wanted in zip(
-                prompts, completions, references or [None] * len(prompts), strict=True
+            text_sample(prompt, completion, wanted, **{name: column[place] for name, column in known.items()})
+            for place, (prompt, completion, wanted) in enumerate(
+                zip(prompts, completions, references or [None] * len(prompts), strict=True)
             )
         ]
         scores = {name: reward(samples, self._context) for name, reward in self._rewards.items()}
@@ -84,15 +92,21 @@ class _ScoreTable:
         }
 
 
-def text_sample(prompt: Any, completion: Any, references: Any = None) -> TextSample:
+def text_sample(
+    prompt: Any, completion: Any, references: Any = None, *, question: str = "", begun: str = ""
+) -> TextSample:
     """Make a sample of a row of the trainer: texts, or lists of messages with ``role`` and ``content``."""
     turns = [*_turns(prompt, "user"), *_turns(completion, "assistant")]
+    if begun and [turn.role for turn in turns[-2:]] == ["assistant", "assistant"]:  # one turn, gone on with
+        turns[-2:] = [Turn(role="assistant", content=turns[-2].content + turns[-1].content)]
     conversational = not (isinstance(prompt, str) and isinstance(completion, str))
     return TextSample(
         prompt=_text(prompt),
         completion=_text(completion),
         references=_references(references),
         turns=tuple(turns) if conversational else (),
+        question=question,
+        begun=begun,
     )
 
 

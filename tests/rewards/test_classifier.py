@@ -83,6 +83,22 @@ def test_pairs_completions_and_templates(shelf, plain):
     )
 
 
+def test_the_question_and_the_answer_without_the_words_around_them(shelf, plain):
+    grade = plain("lab/grade")
+    begun = TextSample(prompt="user good [ ] bad", completion=" good. bad", question="good", begun="bad")
+    for spec, texts in (
+        ('template="{question}",second="{answer}"', ("good", "bad good. bad")),
+        ('template="{question}",second="{sentence}"', ("good", "bad good.")),
+        ('template="{prompt} {completion}"', ("user good [ ] bad  good. bad",)),
+    ):
+        assert scores(f"hf:lab/grade#{spec}", shelf, [begun]) == pytest.approx([grade(*texts)[0]], abs=1e-5)
+    bare = TextSample(prompt="good", completion="bad")
+    wanted = [grade("good", "bad")[0]]
+    assert scores('hf:lab/grade#template="{question}",second="{answer}"', shelf, [bare]) == pytest.approx(
+        wanted, abs=1e-5
+    )
+
+
 def test_a_reward_model_reads_as_it_was_trained(shelf, plain):
     """TRL's RewardTrainer ends plain texts with the end-of-text token and writes conversations by the template."""
     chosen = plain("lab/chosen")

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import pytest
 
+from rshub.prompts.prompt import Prompt, PromptSet
 from rshub.rewards import metrics
 from rshub.rewards.samples import TextSample, Turn
 from rshub.rewards.spec import reward_from_spec
@@ -80,3 +81,24 @@ def test_a_reward_to_be_minimised_gets_the_opposite_sign(monkeypatch):
     rewards = {"length": reward_from_spec("metric:length"), "recall": REWARDS["recall"]}
     assert rewards["length"].digest != REWARDS["length"].digest
     assert reward_functions(rewards, {"length": 2.0, "recall": 1.0})[1] == [-2.0, 1.0]
+
+
+def test_what_a_form_knows_of_a_prompt_reaches_the_rewards_as_it_does_in_an_evaluation():
+    seen = []
+
+    class Watching:
+        direction = "max"
+
+        def __call__(self, samples, context):
+            seen.extend(samples)
+            return [0.0] * len(samples)
+
+    turns = (Turn(role="user", content="a review, please"), Turn(role="assistant", content="This was"))
+    plain = Prompt(text="ask: This was", references=(" bad.",), question="a review, please", begun="This was")
+    chat = dataclasses.replace(plain, text="a review, please\nThis was", turns=turns)
+    for prompt, completion in ((plain, " good."), (chat, [{"role": "assistant", "content": " good."}])):
+        (row,) = PromptSet(prompts=(prompt,), name="n", split="s", digest="d").rows()
+        (watching,), _ = reward_functions({"watching": Watching()}, {})
+        watching(prompts=[row.pop("prompt")], completions=[completion], **{key: [value] for key, value in row.items()})
+    assert seen == [plain.sample(" good."), chat.sample(" good.")]
+    assert seen[1].turns[-1].content == "This was good."
