@@ -1,71 +1,201 @@
-"""Batched sampling for measurements: every model meets the same prompts, batches and random numbers.
+"""Batched sampling for measurements: every model meets the same prompts and, prompt by prompt, the same random numbers.
 
-The full softmax is sampled (no top-k, no top-p), as in training, at temperature 1 unless asked otherwise: greedy texts
-of a small model jump between a few habits and hide what lies between two experts. The random state of the process is
-left as it was found.
+A token is drawn as the largest of logits / T + Gumbel noise, which samples the softmax exactly. The noise comes from a
+stream that belongs to seed and place of the prompt alone: the rest of the batch, its size and the length of other texts
+change nothing, and two soups that nearly agree write nearly the same. Nothing else bends the distribution: no top-k, no
+top-p, no penalty from the base's generation config. The random state of the process is never touched.
+Source: Gumbel-max trick, Maddison et al., 2014, arXiv 1411.0030, section 2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
+from transformers import LogitsProcessorList
 
-BATCH = 256
+from rshub.errors import Incompatible, RshubError
+from rshub.evaluation.sampling import BATCH
+
+Asked = str | Sequence[dict[str, str]]
+"""A prompt: a text to go on from, or the messages of a conversation."""
+
+_NEUTRAL = {
+    "do_sample": False,
+    "num_beams": 1,
+    "temperature": 1.0,
+    "top_p": 1.0,
+    "top_k": 50,  # the library's own default, which greedy search does not look at; another one would make it warn
+    "repetition_penalty": 1.0,
+    "no_repeat_ngram_size": 0,
+    "min_length": 0,
+}
+"""Settings that leave the logits as they are, whatever the base's generation config says."""
 
 
 def generate(
     model: Any,
     tokenizer: Any,
-    prompts: Sequence[str],
+    prompts: Sequence[Asked],
     *,
     seed: int,
     max_new_tokens: int = 128,
     temperature: float = 1.0,
     batch: int = BATCH,
-    progress: Callable[[int, int], None] | None = None,
+    places: Sequence[int] | None = None,
 ) -> list[str]:
-    """Sample one completion for each prompt.
+    """Sample one completion for each prompt; see ``in_batches``."""
+    rows = in_batches(
+        model,
+        tokenizer,
+        prompts,
+        seed=seed,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        batch=batch,
+        places=places,
+    )
+    return [text for texts in rows for text in texts]
 
-    Each batch has a seed of its own, made of ``seed`` and its place: two models that write texts of different length
-    still meet the same random numbers in every batch.
+
+def in_batches(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[Asked],
+    *,
+    seed: int,
+    max_new_tokens: int,
+    temperature: float,
+    batch: int,
+    places: Sequence[int] | None = None,
+    write: Callable[..., Tensor] | None = None,
+) -> Iterator[list[str]]:
+    """Sample one completion for each prompt, and give them batch by batch.
+
+    A batch that does not fit into the device's memory is halved, and so are those after it.
 
     Args:
         model: A causal language model.
         tokenizer: Its tokenizer; padding goes on the left whatever it says.
-        prompts: The texts to go on from.
+        prompts: What to go on from.
         seed: Which random numbers.
         max_new_tokens: Tokens in a completion at most.
         temperature: Of the softmax; 0 takes the most probable token.
-        batch: Prompts generated together; part of what decides the texts.
-        progress: Called with the prompts done and the prompts in all.
+        batch: Prompts generated together.
+        places: The place of each prompt in its set, which decides its random numbers; 0, 1, ... if absent.
+        write: What writes the tokens in the place of the model's own ``generate``.
 
-    Returns:
+    Yields:
         The completions without special tokens, in the order of the prompts.
+
+    Raises:
+        Incompatible: A prompt is a conversation, and the tokenizer has no chat template or refuses it.
+        RshubError: Not even one prompt fits into the device's memory.
     """
-    completions: list[str] = []
-    sampling: dict[str, Any] = (
-        {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-        if temperature > 0
-        else {"do_sample": False}
+    ids = [encoded(tokenizer, prompt) for prompt in prompts]
+    ranks = list(places) if places is not None else list(range(len(prompts)))
+    start = 0
+    while start < len(ids):
+        rows, ends = ids[start : start + batch], ranks[start : start + batch]
+        draw = Draw([_stream(seed, place, model.device) for place in ends], temperature)
+        try:
+            with torch.inference_mode():
+                tokens = (write or _write)(model, tokenizer, rows, draw, max_new_tokens)
+        except torch.OutOfMemoryError as fault:
+            if len(rows) == 1:
+                raise RshubError(
+                    f"the memory of {model.device} is too small for one prompt of {len(rows[0])} tokens",
+                    where=str(model.device),
+                    remedy="use a shorter prompt, fewer new tokens, or a device with more memory",
+                ) from fault
+            batch = (len(rows) + 1) // 2
+            continue
+        start += len(rows)
+        yield [str(text) for text in tokenizer.batch_decode(tokens, skip_special_tokens=True)]
+
+
+class Draw:
+    """Takes logits, and leaves the token that is drawn as the largest of them.
+
+    Args:
+        streams: The random numbers of each row; those beyond the first time repeat it (see ``ensemble``).
+        temperature: Of the softmax; 0 leaves the logits as they are.
+    """
+
+    def __init__(self, streams: Sequence[torch.Generator], temperature: float) -> None:
+        self._streams = streams
+        self._temperature = temperature
+
+    def __call__(self, _tokens: Any, logits: Tensor) -> Tensor:
+        """Give logits / T + Gumbel noise, shape (rows, vocabulary)."""
+        if self._temperature == 0:
+            return logits
+        noise = torch.empty(logits.shape, dtype=torch.float32, device=logits.device)
+        for row, stream in zip(noise, self._streams, strict=True):
+            row.exponential_(generator=stream)
+        tiny = torch.finfo(torch.float32).tiny
+        return logits.float() / self._temperature - noise.clamp_min_(tiny).log_()
+
+
+def encoded(tokenizer: Any, prompt: Asked) -> list[int]:
+    """Give the tokens of a prompt; a conversation goes through the chat template, which brings its special tokens.
+
+    Raises:
+        Incompatible: There is no template, or it refuses the conversation.
+    """
+    if isinstance(prompt, str):
+        return list(tokenizer(prompt)["input_ids"])
+    name = tokenizer.name_or_path or "the base"
+    if not tokenizer.chat_template:
+        raise Incompatible(
+            "the base's tokenizer has no chat template, and the prompts are conversations",
+            where="prompts",
+            remedy="use prompts that are plain texts, or a base that was tuned for conversations",
+        )
+    try:
+        text = tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True)
+    except Exception as fault:  # a template of a repo may raise anything
+        raise Incompatible(
+            f"the base's chat template refuses a conversation: {fault}",
+            where=str(name),
+            remedy="check the roles of the turns in the prompts",
+        ) from fault
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def padded(tokenizer: Any, rows: Sequence[list[int]], device: Any) -> tuple[Tensor, Tensor]:
+    """Give the rows padded on the left to one length, and the mask of what counts."""
+    pad = pad_id(tokenizer)
+    longest = max(1, *map(len, rows))
+    ids = [[pad] * (longest - len(row)) + row for row in rows]
+    mask = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+
+def pad_id(tokenizer: Any) -> int:
+    """Give the token that fills rows; where there is none, the end of a text, or the first token: it is masked."""
+    known = (tokenizer.pad_token_id, tokenizer.eos_token_id)
+    return int(next((token for token in known if token is not None), 0))
+
+
+def _write(model: Any, tokenizer: Any, rows: Sequence[list[int]], draw: Draw, max_new_tokens: int) -> Tensor:
+    """Let the model write; the tokens that it added, shape (rows, new tokens)."""
+    ids, mask = padded(tokenizer, rows, model.device)
+    written: Tensor = model.generate(
+        input_ids=ids,
+        attention_mask=mask,
+        max_new_tokens=max_new_tokens,
+        pad_token_id=pad_id(tokenizer),
+        logits_processor=LogitsProcessorList([draw]),
+        **_NEUTRAL,
     )
-    devices = [model.device] if model.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices), torch.inference_mode():
-        for start in range(0, len(prompts), batch):
-            torch.manual_seed(seed * 1_000_003 + start)
-            encoded = tokenizer(
-                list(prompts[start : start + batch]), return_tensors="pt", padding=True, padding_side="left"
-            ).to(model.device)
-            written = model.generate(
-                input_ids=encoded["input_ids"],
-                attention_mask=encoded["attention_mask"],
-                max_new_tokens=max_new_tokens,
-                pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
-                **sampling,
-            )
-            texts = tokenizer.batch_decode(written[:, encoded["input_ids"].shape[1] :], skip_special_tokens=True)
-            completions += [str(text) for text in texts]
-            if progress is not None:
-                progress(len(completions), len(prompts))
-    return completions
+    return written[:, ids.shape[1] :]
+
+
+def _stream(seed: int, place: int, device: torch.device) -> torch.Generator:
+    """Give the random numbers of one prompt under one seed."""
+    number = int.from_bytes(hashlib.sha256(f"{seed}:{place}".encode()).digest()[:8])
+    return torch.Generator(device=device).manual_seed(number % 2**63)
