@@ -21,7 +21,7 @@ from rshub.evaluation.workbench import Workbench
 from rshub.formats.canonical import digest
 from rshub.preferences.scores import RewardScore
 from rshub.prompts.prompt import Prompt, PromptSet
-from rshub.rewards.samples import TextSample, Turn
+from rshub.rewards.samples import TextSample
 from rshub.rewards.spec import Reward
 from rshub.types import Digest
 
@@ -157,15 +157,7 @@ class Bench:
         return np.array([np.nan if value is None else value for row in found for value in row or ()], dtype=np.float64)
 
     def _samples(self, texts: Sequence[str]) -> list[TextSample]:
-        return [
-            TextSample(
-                prompt=prompt.text,
-                completion=text,
-                references=prompt.references,
-                turns=(*prompt.turns, Turn(role="assistant", content=text)) if prompt.turns else (),
-            )
-            for prompt, text in zip(self._prompts, texts, strict=False)
-        ]
+        return [prompt.sample(text) for prompt, text in zip(self._prompts, texts, strict=False)]
 
     def _make_ready(self, name: str) -> None:
         """Load what a reward needs, before an hour is spent on texts that it could not score."""
@@ -196,6 +188,7 @@ class Bench:
         """Say all that decides the scores of a stretch."""
         shown = [
             [sample.prompt, sample.completion, sample.references, [[turn.role, turn.content] for turn in sample.turns]]
+            + ([sample.question, sample.begun] if sample.question or sample.begun else [])
             for sample in samples
         ]
         return {"reward": self.rewards[name].digest, "samples": digest(shown), "corpus": self._corpus_digest}
