@@ -1,0 +1,56 @@
+"""Figure 4c and Lemma 4: one model of mixed weights beside the mixed predictions of both experts."""
+
+from __future__ import annotations
+
+from rshub.fronts.ensembles import ensemble_gaps
+from scripts.reproduction.album import Album
+from scripts.reproduction.finding import Finding
+from scripts.reproduction.judging import SLACK, alike, difference
+from scripts.reproduction.study import Study
+
+TENTHS = (1, 3, 5, 7, 9)
+
+
+def find(study: Study, album: Album) -> list[Finding]:
+    """Judge whether mixing weights is as good as mixing predictions."""
+    first, second = study.pair
+    line = study.line(first, second, range(11))
+    mixtures = [{first: (10 - tenths) / 10, second: tenths / 10} for tenths in TENTHS]
+    ensembles = [study.ensemble(mixture) for mixture in mixtures]
+    scores = study.scores([*line, *ensembles], study.pair)
+    kept = album.keep(f"{study.task}-ensembles", scores)
+    among = len(TENTHS) * 2
+    effects = [
+        difference(
+            scores,
+            reward,
+            {11 + number: 1.0, tenths: -1.0},
+            name=f"{reward} at lambda {tenths / 10:g}",
+            unit=study.distance(reward, line[0], line[-1]),
+            among=among,
+        )
+        for reward in study.pair
+        for number, tenths in enumerate(TENTHS)
+    ]
+    largest = ensemble_gaps(scores)["rewards"]
+    title = f"{study.task}: mixing weights and mixing predictions"
+    return [
+        Finding(
+            figure="4c",
+            task=study.task,
+            claim="A soup is as good as the ensemble that averages the experts' predictions at every token, at the "
+            "cost of one model.",
+            rule=f"Ensemble minus soup at {len(TENTHS)} lambdas in both rewards, in units of the distance between the "
+            f"experts: holds when all are within {SLACK:g} of zero, fails when one surely is not; 95 % for all {among} "
+            "together. Positive: the ensemble is better.",
+            unit="distance between the experts",
+            verdict=alike(effects),
+            effects=effects,
+            summary="; ".join(
+                f"{reward}: largest gap {row['gap']:+.3f} (standard error {row['stderr']:.3f}, raw units)"
+                for reward, row in largest.items()
+            ),
+            pictures=[album.front(f"{study.task}-ensembles", scores, title=title, amount=study.amount, logs={})],
+            scores=[kept],
+        )
+    ]
