@@ -143,7 +143,7 @@ def _draw(figure: Any, shown: View, title: str | None) -> Any:
         label(f"{short(name)}  ({better('min' if lower else 'max')})", labelpad=7)
         if lower:
             turn()
-    what = title if title is not None else f"Rewarded soups: {short(shown.x)} and {short(shown.y)}"
+    what = title if title is not None else f"Rewarded soups: {short(shown.x, 24)} and {short(shown.y, 24)}"
     if shown.rewards > 2:
         what += f"  (2 of {shown.rewards} rewards)"
     headline(axes, what)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -56,6 +57,9 @@ _STYLE = {
     "pdf.fonttype": 42,
 }
 _LONGEST = 30
+_IN_AN_INCH = 9.5  # letters of a headline
+_LETTERS = 95
+"""What fits beside one another in a legend of the usual width."""
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -99,18 +103,27 @@ def panel(axes: Any) -> None:
 
 def headline(axes: Any, text: str) -> None:
     """Write the line above a picture."""
-    axes.set_title(text, loc="left", fontsize=11.5, fontweight="bold", pad=10)
+    axes.set_title(_folded(text, axes.figure.get_figwidth()), loc="left", fontsize=11.5, fontweight="bold", pad=10)
+
+
+def headline_of(figure: Any, text: str) -> None:
+    """Write the line above a picture of several panels."""
+    figure.suptitle(_folded(text, figure.get_figwidth()), x=0.012, ha="left", fontsize=11.5, fontweight="bold")
 
 
 def legend_below(figure: Any, entries: Sequence[Any]) -> None:
     """Put the legend below the data, in as many rows as it takes."""
     if not entries:
         return
-    width = sum(len(str(entry.get_label())) + 6 for entry in entries)
+    widths = [len(str(entry.get_label())) + 6 for entry in entries]
+    letters = _LETTERS * figure.get_figwidth() / 7.2
+    columns = math.ceil(len(entries) / math.ceil(sum(widths) / letters))
+    while columns > 1 and _across(widths, columns) > letters:
+        columns -= 1
     figure.legend(
         handles=list(entries),
         loc="outside lower center",
-        ncols=math.ceil(len(entries) / math.ceil(width / 95)),
+        ncols=columns,
         frameon=False,
         fontsize=9,
         handletextpad=0.5,
@@ -118,14 +131,36 @@ def legend_below(figure: Any, entries: Sequence[Any]) -> None:
     )
 
 
-def short(name: str) -> str:
+def short(name: str, longest: int = _LONGEST) -> str:
     """Cut a long name in its middle, where names of one family differ least."""
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 11]}…{name[-10:]}"
+    return name if len(name) <= longest else f"{name[: longest - 11]}…{name[-10:]}"
+
+
+def digits(value: float) -> str:
+    """Write a value with four digits and a real minus sign."""
+    return f"{value:.4g}".replace("-", MINUS)
 
 
 def better(direction: str) -> str:
     """Say which way a reward is to go."""
     return f"{'lower' if direction == 'min' else 'higher'} is better"
+
+
+def _folded(text: str, inches: float) -> str:
+    """Break a long headline into lines; what no three lines hold is left out."""
+    letters = int(_IN_AN_INCH * inches)
+    return text if len(text) <= letters else "\n".join(textwrap.wrap(text, letters, max_lines=3, placeholder=" …"))
+
+
+def _across(widths: Sequence[int], columns: int) -> int:
+    """Give the letters that a legend of so many columns takes; it is filled column by column, the first ones fuller."""
+    rows, longer = divmod(len(widths), columns)
+    total = at = 0
+    for column in range(columns):
+        height = rows + (column < longer)
+        total += max(widths[at : at + height], default=0)
+        at += height
+    return total
 
 
 def _kind(target: Target) -> str:

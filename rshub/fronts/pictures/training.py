@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rshub.errors import InvalidInput
-from rshub.fronts.pictures.style import BLUE, DASHES, GREEN, GREY, INK, ORANGE, Target, panel, sheet, short
+from rshub.fronts.pictures.style import BLUE, DASHES, GREEN, GREY, INK, ORANGE, Target, headline_of, panel, sheet, short
 
 _OTHERS = {"kl": "KL from the start, nats per token", "loss": "loss, nats per token"}
 _COLUMNS = 3
@@ -25,6 +25,7 @@ _MOST_MARKED = 40
 @dataclass(frozen=True, kw_only=True)
 class _Curve:
     title: str
+    role: str
     values: tuple[float, ...]
     colour: str
     stroke: Any
@@ -68,7 +69,7 @@ def plot_training(
                 axes.set_xlabel("step")
                 axes.xaxis.set_tick_params(labelbottom=True)
         if title is not None:
-            figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+            headline_of(figure, title)
 
 
 def _curves(lines: Sequence[Mapping[str, Any]], trained: Collection[str]) -> list[_Curve]:
@@ -78,10 +79,10 @@ def _curves(lines: Sequence[Mapping[str, Any]], trained: Collection[str]) -> lis
     for name in sorted(logged, key=lambda name: name not in trained):
         values = tuple(_number((line.get("rewards") or {}).get(name)) for line in lines)
         learned = name in trained
-        said = f"{short(name)} (trained on)" if learned else f"{short(name)} (watched)" if trained else short(name)
         found.append(
             _Curve(
-                title=said,
+                title=short(name),
+                role="trained on" if learned else "watched" if trained else "",
                 values=values,
                 colour=BLUE if learned or not trained else ORANGE,
                 stroke="-" if learned or not trained else DASHES,
@@ -92,7 +93,7 @@ def _curves(lines: Sequence[Mapping[str, Any]], trained: Collection[str]) -> lis
     for name, said in _OTHERS.items():
         values = tuple(_number(line.get(name)) for line in lines)
         colour, stroke, marker = (GREY, "-", "D") if name == "kl" else (GREEN, "-", "^")
-        found.append(_Curve(title=said, values=values, colour=colour, stroke=stroke, marker=marker))
+        found.append(_Curve(title=said, role="", values=values, colour=colour, stroke=stroke, marker=marker))
     return [curve for curve in found if any(map(math.isfinite, curve.values))]
 
 
@@ -113,6 +114,7 @@ def _draw(axes: Any, steps: Sequence[float], curve: _Curve) -> None:
     axes.margins(x=0.03, y=0.12)
     axes.locator_params(axis="both", nbins=5)
     axes.set_title(curve.title, loc="left", fontsize=9.5, fontweight=curve.weight, color=INK)
+    axes.set_ylabel(curve.role, fontsize=8, color=GREY)
 
 
 def _number(value: Any) -> float:

@@ -86,12 +86,9 @@ def view(
         raise InvalidInput(f"no point has both {x} and {y} measured", where="points", remedy="choose other rewards")
     spots = [(point.rewards[x].mean, point.rewards[y].mean) for point in points]
     experts = _experts(points, spots, (x, y))
-    pair = _pair(points)
-    across = scores.rewards[x]
-    leader = max(
-        pair, key=lambda name: oriented(experts[name][0], across) if name in experts else -math.inf, default=None
-    )
-    shares = [_share(point, leader) for point in points]
+    pair = pair_of(points)
+    leader = leader_of(scores, pair, x) if pair else None
+    shares = [share_of(point, leader) if leader is not None else None for point in points]
     drawn = tuple(
         Drawn(kind=kind, spot=spot, stderr=(point.rewards[x].stderr, point.rewards[y].stderr), share=share)
         for point, spot, kind, share in zip(points, spots, _kinds(scores, points, spots, (x, y)), shares, strict=True)
@@ -120,16 +117,62 @@ def view(
     )
 
 
-def _axes(scores: Scores, x: str | None, y: str | None) -> tuple[str, str]:
-    names = list(scores.rewards)
-    for name in (x, y):
-        if name is not None and name not in names:
-            guess = nearest(name[:80], names)
+def known_rewards(scores: Scores, names: Sequence[str] | None) -> list[str]:
+    """Give the named rewards, all of them unless named.
+
+    Raises:
+        InvalidInput: A reward was not measured, or none was named.
+    """
+    known = list(scores.rewards)
+    for name in names or ():
+        if name not in known:
+            guess = nearest(name[:80], known)
             raise InvalidInput(
                 f"no reward {name[:80]!r} was measured" + (f"; did you mean {guess!r}?" if guess else ""),
                 where=name[:80],
-                remedy=f"one of {', '.join(names)}",
+                remedy=f"one of {', '.join(known)}",
             )
+    if names is not None and not names:
+        raise InvalidInput("no reward was named", where="rewards", remedy=f"one of {', '.join(known)}")
+    return list(dict.fromkeys(names)) if names is not None else known
+
+
+def pair_of(points: Sequence[Point]) -> list[str]:
+    """Give the two experts when all soups lie between the same two."""
+    names = {
+        name
+        for point in points
+        if point.kind in SOUPS
+        for name, value in (point.coefficients or {}).items()
+        if value != 0.0 and name != INIT
+    }
+    return sorted(names) if len(names) == 2 else []
+
+
+def leader_of(scores: Scores, pair: Sequence[str], reward: str) -> str:
+    """Give the expert whose lambda is shown: the better one in a reward."""
+
+    def height(name: str) -> float:
+        measured = [
+            point.rewards[reward].mean for point in scores.points if point.vertex == name and reward in point.rewards
+        ]
+        return oriented(_mean(measured), scores.rewards[reward]) if measured else -math.inf
+
+    return max(pair, key=height)
+
+
+def share_of(point: Point, leader: str, *, kinds: Sequence[str] = SOUPS) -> float | None:
+    """Give lambda of the leader for a point on the line through the two experts."""
+    if point.kind not in kinds or not point.coefficients:
+        return None
+    if point.coefficients.get(INIT, 0.0) != 0.0 or abs(math.fsum(point.coefficients.values()) - 1.0) > SUM_TOLERANCE:
+        return None
+    return point.coefficients.get(leader, 0.0)
+
+
+def _axes(scores: Scores, x: str | None, y: str | None) -> tuple[str, str]:
+    names = known_rewards(scores, None)
+    known_rewards(scores, [name for name in (x, y) if name is not None] or None)
     if len(names) < 2:
         raise InvalidInput(
             "a picture takes two rewards, and one was measured", where="rewards", remedy="measure another"
@@ -169,18 +212,6 @@ def _experts(points: Sequence[Point], spots: Sequence[Spot], axes: tuple[str, st
     }
 
 
-def _pair(points: Sequence[Point]) -> list[str]:
-    """Give the two experts when all soups lie between the same two."""
-    names = {
-        name
-        for point in points
-        if point.kind in SOUPS
-        for name, value in (point.coefficients or {}).items()
-        if value != 0.0 and name != INIT
-    }
-    return sorted(names) if len(names) == 2 else []
-
-
 def _gain(scores: Scores, path: Sequence[tuple[float, Spot]], axes: tuple[str, str]) -> tuple[Spot, ...]:
     """Outline what the soups between two experts gain in both rewards over the line between these."""
     between = [(share, spot) for share, spot in path if 0.0 <= share <= 1.0]
@@ -207,12 +238,3 @@ def _trail(steps: Sequence[Mapping[str, float | None]], axes: tuple[str, str]) -
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
-
-
-def _share(point: Point, leader: str | None) -> float | None:
-    """Give lambda of the leader for a point on the line through the two experts."""
-    if leader is None or point.kind not in SOUPS or not point.coefficients:
-        return None
-    if point.coefficients.get(INIT, 0.0) != 0.0 or abs(math.fsum(point.coefficients.values()) - 1.0) > SUM_TOLERANCE:
-        return None
-    return point.coefficients.get(leader, 0.0)

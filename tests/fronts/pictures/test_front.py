@@ -63,6 +63,20 @@ def test_points_that_cannot_be_drawn_are_counted(typed):
     assert view(scores).notes == ("picture: 1 of the points lack a or b and are not drawn",)
 
 
+def test_training_runs_leave_a_trail_of_the_steps_that_logged_both_rewards(noisy, tmp_path):
+    steps = [{"recall": 0.70, "precision": 0.75}, {"recall": None, "precision": 1.0}, {"recall": 0.8, "precision": 0.7}]
+    runs = {"recall": steps, "nothing": [{"recall": 1.0}, {"precision": float("nan"), "recall": 1.0}]}
+    shown = view(noisy, trajectories=runs)
+    assert shown.trails == {"recall": ((0.70, 0.75), (0.8, 0.7))}
+    assert shown.notes == ("picture: the training run nothing logged no recall with precision",)
+    plain, trailed = tmp_path / "plain.svg", tmp_path / "trailed.svg"
+    plot_front(noisy, plain)
+    assert plot_front(noisy, trailed, trajectories=runs) == list(shown.notes)
+    assert trailed.read_bytes() != plain.read_bytes()
+    assert b"#009e73" in trailed.read_bytes()
+    assert b"#009e73" not in plain.read_bytes()
+
+
 @pytest.mark.parametrize("suffix", STARTS)
 def test_a_picture_of_each_kind_is_the_same_bytes_each_time(suffix, tmp_path, noisy):
     first, second = tmp_path / f"one{suffix}", tmp_path / f"two{suffix.upper()}"
@@ -147,7 +161,8 @@ def test_without_matplotlib_the_extra_is_named(tmp_path, noisy, monkeypatch):
 
 def test_matplotlib_is_imported_for_a_picture_alone_and_pyplot_never(tmp_path):
     script = (
-        "import sys, rshub.fronts.front, rshub.fronts.pictures.front\n"
+        "import sys, rshub.fronts.front\n"
+        "from rshub.fronts.pictures import curve, front, regret, spider, style, ternary, training\n"
         "from pathlib import Path\n"
         "from rshub.preferences.scores import Scores\n"
         "assert 'matplotlib' not in sys.modules\n"
