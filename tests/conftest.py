@@ -19,6 +19,7 @@ for name in list(os.environ):
 HOME = tempfile.mkdtemp(prefix="rshub-tests-")
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 os.environ["HF_HOME"] = HOME  # the client reads it once, at import
+os.environ["RSHUB_CACHE"] = f"{HOME}/rshub-cache"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_HUB_DISABLE_UPDATE_CHECK"] = "1"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from rshub.demo.tiny_base import BASE_CARD, train_base
 from rshub.demo.words import figures_in_words, side_by_side, table
 from rshub.demo.world import MAX_WORDS, corpus, jsonl
 from rshub.errors import IntegrityError, OutputError
-from rshub.evaluation.generate import generate
-from rshub.evaluation.points import scores_of
-from rshub.evaluation.sweep import line, sweep
+from rshub.evaluation.bench import counted
+from rshub.evaluation.evaluator import Evaluator, Sampling
+from rshub.evaluation.points import line, scores_of
 from rshub.experts.publish import publish
 from rshub.formats.canonical import file_bytes
 from rshub.fronts.front import front
@@ -35,7 +35,6 @@ from rshub.prompts.read import read_prompts
 from rshub.rewards.spec import Reward, reward_from_spec
 from rshub.soups.compose import Soup, compose
 from rshub.soups.lock import FILE_NAME as LOCK
-from rshub.soups.mixing.mixer import Mixer
 from rshub.soups.resolve import Resolution, resolve
 from rshub.training.quiet import torch_on_one_thread
 from rshub.training.train import TrainResult, train
@@ -176,8 +175,8 @@ def _acts(stage: Stage) -> Told:
     prompts = _prompts(stage)
     trained = {name: _train(stage, name, base) for name in MIXTURES}
     rewards = {name: reward_from_spec(spec) for name, spec in REWARDS.items()}
-    mixer = Mixer(out / "base", {name: result.folder for name, result in trained.items()})
-    corners = _measure(stage, "measuring experts", mixer, [{name: 1.0} for name in trained] + [{}], prompts)
+    folders = {name: result.folder for name, result in trained.items()}
+    corners = _measure(stage, "measuring experts", folders, [{name: 1.0} for name in trained] + [{}], prompts)
     measured = dict(zip((*trained, "init"), corners, strict=True))
     for who, name in zip(CONTRIBUTORS, REWARDS, strict=True):
         row = [_cell(reward, score, prompts, who) for reward, score in measured[name].rewards.items()]
@@ -192,7 +191,7 @@ def _acts(stage: Stage) -> Told:
     soup, agreement = _compose(stage, lock)
 
     grid = line(SECOND, FIRST, stage.sizes.grid)
-    interior = _measure(stage, "measuring soups", mixer, grid[1:-1], prompts)
+    interior = _measure(stage, "measuring soups", folders, grid[1:-1], prompts)
     scores = _scores(measured, interior, rewards, prompts)
     (out / "scores.json").write_bytes(scores.to_bytes())
     figures = front(
@@ -212,7 +211,7 @@ def _acts(stage: Stage) -> Told:
         scores=scores,
         figures=figures,
         prompt=asked,
-        generations={f"lambda {share:g}": _answer(mixer, share, asked) for share in (0.0, 0.5, 1.0)},
+        generations=_answers(stage, folders, prompts),
         fast=stage.fast,
         guest=stage.tokens[GUEST],
         program=stage.program,
@@ -280,12 +279,21 @@ def _train(stage: Stage, name: str, base: str, *, output: str = "", steps: int |
 
 
 def _measure(
-    stage: Stage, doing: str, mixer: Mixer, grid: Sequence[Mapping[str, float]], prompts: PromptSet
+    stage: Stage, doing: str, folders: Mapping[str, Path], grid: Sequence[Mapping[str, float]], prompts: PromptSet
 ) -> list[Point]:
-    rewards = {name: reward_from_spec(spec) for name, spec in REWARDS.items()}
-    with stage.bar(doing, "soup") as tell:
-        found = sweep(mixer, grid, prompts=prompts.prompts, rewards=rewards, max_new_tokens=MAX_WORDS, progress=tell)
-    return list(found.points)
+    with (
+        stage.bar(doing, "completion") as tell,
+        Evaluator.open(
+            folders,
+            base=str(stage.out / "base"),
+            rewards={name: reward_from_spec(spec) for name, spec in REWARDS.items()},
+            prompts=prompts,
+            sampling=Sampling(max_new_tokens=MAX_WORDS),
+            endpoint=stage.hub.endpoint,
+            told=counted(tell, len(grid) * len(prompts.prompts)),
+        ) as evaluator,
+    ):
+        return [evaluator.point(coefficients) for coefficients in grid]
 
 
 def _cell(reward: str, score: RewardScore, prompts: PromptSet, who: str) -> dict[str, Any]:
@@ -359,7 +367,15 @@ def _scores(
     return scores_of([*along, morl, measured["init"]], rewards, prompts=prompts.facts(), base=BASE)
 
 
-def _answer(mixer: Mixer, share: float, asked: str) -> str:
-    """Give the most probable text at a lambda."""
-    model = mixer.mix({FIRST: share, SECOND: 1 - share})
-    return generate(model, mixer.tokenizer, [asked], seed=0, max_new_tokens=MAX_WORDS, temperature=0.0)[0]
+def _answers(stage: Stage, folders: Mapping[str, Path], prompts: PromptSet) -> dict[str, str]:
+    """Give the most probable text for the first prompt at a few lambdas."""
+    with Evaluator.open(
+        folders,
+        base=str(stage.out / "base"),
+        rewards={},
+        prompts=replace(prompts, prompts=prompts.prompts[:1]),
+        sampling=Sampling(max_new_tokens=MAX_WORDS, temperature=0.0),
+        endpoint=stage.hub.endpoint,
+    ) as evaluator:
+        shares = (0.0, 0.5, 1.0)
+        return {f"lambda {share:g}": evaluator.completions({FIRST: share, SECOND: 1 - share})[0] for share in shares}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rshub.evaluation.ledger import Ledger
 from rshub.evaluation.lineup import Voices
-from rshub.evaluation.points import score_of
+from rshub.evaluation.points import measured_on, score_of
 from rshub.evaluation.sampling import Sampling
 from rshub.evaluation.workbench import Workbench
 from rshub.formats.canonical import digest
@@ -36,6 +36,20 @@ Row = TypeVar("Row")
 
 Told = Callable[[int], None]
 """Told how many completions were just written or found."""
+
+
+def counted(progress: Callable[[int, int], None] | None, total: int) -> Told | None:
+    """Turn what shows how many of ``total`` are done into what is told of each few more."""
+    if progress is None:
+        return None
+    done = 0
+
+    def told(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(done, total)
+
+    return told
 
 
 class Bench:
@@ -107,10 +121,7 @@ class Bench:
 
     def facts(self) -> dict[str, Any]:
         """Describe the prompts and the sampling for a scores file."""
-        return {
-            "prompts": self._asked.facts() | {"count": len(self._prompts)},
-            "generation": self._sampling.facts | {"digest": self._sampling.digest},
-        }
+        return measured_on(self._asked, self._sampling)
 
     def close(self) -> None:
         """Let go of the model."""

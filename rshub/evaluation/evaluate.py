@@ -2,34 +2,37 @@
 
 A soup is named as everywhere: a folder (a whole model, or an adapter with ``base`` given or named in its config), a
 lock, or a preference on a base. Preferences and locks are resolved, their parts fetched with digests checked and
-mixed in memory; nothing is composed to disk. All soups meet the same prompts and the same random numbers.
+mixed in memory; nothing is composed to disk. All soups meet the same prompts and the same random numbers, and what the
+ledger holds of them is neither written nor scored again.
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from rshub.errors import InvalidInput, MissingExtra, OutputError
-from rshub.evaluation.points import scores_of
+from rshub.errors import InvalidInput, OutputError
+from rshub.evaluation.base_content import base_content
+from rshub.evaluation.bench import Bench, Told, counted
+from rshub.evaluation.ledger import Ledger
+from rshub.evaluation.lineup import Voices
+from rshub.evaluation.named_rewards import named_rewards
+from rshub.evaluation.points import measured_on, scores_of
+from rshub.evaluation.sampling import BATCH, Sampling
 from rshub.evaluation.targets import Target, find_target
-from rshub.formats.canonical import digest
+from rshub.evaluation.workbench import Workbench
 from rshub.hub.client import Hub
 from rshub.preferences.scores import Point, Scores
-from rshub.prompts.prompt import PromptSet
 from rshub.prompts.read import read_prompts
-from rshub.rewards.spec import Reward, reward_from_spec
-from rshub.soups.fetch import fetch_base
 from rshub.soups.lock import Pin
 from rshub.tensors.writer import write_whole
+from rshub.types import Digest
 
-if TYPE_CHECKING:
-    from rshub.soups.mixing.mixer import Mixer
+__all__ = ["evaluate", "named_rewards"]
 
 
 def evaluate(
@@ -42,7 +45,13 @@ def evaluate(
     limit: int | None = None,
     max_new_tokens: int = 128,
     temperature: float = 1.0,
+    batch: int = BATCH,
+    dtype: str = "float32",
+    device: str | None = None,
     extrapolate: bool = False,
+    ensemble: bool = False,
+    ledger: Path | str | None = None,
+    remember: bool = True,
     out: Path | str | None = None,
     endpoint: str | None = None,
     token: str | None = None,
@@ -59,30 +68,31 @@ def evaluate(
         limit: Use only the first so many prompts.
         max_new_tokens: Tokens in a completion at most.
         temperature: Of the sampling; 0 takes the most probable token.
+        batch: Prompts generated together; it decides memory and speed, not the texts.
+        dtype: In which dtype models are loaded: float32, bfloat16, float16, or auto for what is stored.
+        device: Where models run; an accelerator if there is one.
         extrapolate: Allow preferences with negative numbers and sums other than 1.
+        ensemble: Measure beside each soup of several experts the average of their predictions, token by token.
+        ledger: Where completions and scores are remembered; in the user's cache by default.
+        remember: Whether to use a ledger at all.
         out: Write ``scores.json`` here; replaced in one step.
         endpoint: The hub's address.
         token: Who is asking.
-        progress: Called with the soups done and the soups in all.
+        progress: Called with the completions done and the completions in all.
 
     Raises:
         InvalidInput: A soup, a reward, the prompts or a number is malformed, or nothing could be scored.
         NotFound: A folder, repo, lock, split or reward model is not there.
         Incompatible: Experts that may not be mixed, or that do not fit the base; a reward model without the output that
-            is asked for.
+            is asked for; a base without a chat template for conversations.
         IntegrityError: Files that are not what was pinned.
         OutputError: The scores cannot be written.
         MissingExtra: The model libraries, or those of a reward, are not installed.
-        RshubError: Somebody's reward raised, or gave no number.
+        RshubError: Somebody's reward raised, or gave no number; the device's memory is full.
     """
     if not soups:
         raise InvalidInput("no soup was named", where="soups", remedy="name a folder, a lock or a preference")
-    if seeds < 1 or max_new_tokens < 1 or not 0 <= temperature < float("inf"):
-        raise InvalidInput(
-            "seeds and max_new_tokens are at least 1, temperature at least 0",
-            where="seeds, max_new_tokens, temperature",
-            remedy="choose other numbers",
-        )
+    sampling = Sampling(seeds=seeds, max_new_tokens=max_new_tokens, temperature=temperature, batch=batch)
     named = named_rewards(rewards)
     if out is not None:
         _check_place(Path(out))
@@ -92,95 +102,81 @@ def evaluate(
     targets = [
         find_target(str(soup), base, hub, extrapolate=extrapolate, endpoint=endpoint, token=token) for soup in soups
     ]
-    for reward in scorers.values():
-        reward.make_ready({"corpus": asked.references()})
-    sampling = {"seeds": seeds, "max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-    points = list(_measured(targets, hub, asked, scorers, sampling, progress=progress))
-    prompted = asked.facts() | {"count": len(asked.prompts)}
-    scores = scores_of(points, scorers, prompts=prompted, generation=_identified(sampling))
+    jobs = list(_jobs(targets, ensemble=ensemble))
+
+    def bench(base: Pin, parts: Mapping[Digest, Pin], told: Told | None) -> Bench:
+        return Bench(
+            base=base_content(base, hub),
+            workbench=Workbench(base, parts, hub, dtype=dtype, device=device),
+            prompts=asked,
+            rewards=scorers,
+            sampling=sampling,
+            ledger=None if not remember else Ledger(Path(ledger)) if ledger is not None else Ledger.of_user(),
+            told=told,
+        )
+
+    points = _measured(jobs, bench, total=len(jobs) * seeds * len(asked.prompts), progress=progress)
+    scores = scores_of(points, scorers, **measured_on(asked, sampling))
     if out is not None:
         write_whole(Path(out), scores.to_bytes())
     return scores
 
 
-def named_rewards(rewards: Sequence[str] | Mapping[str, str]) -> dict[str, Reward]:
-    """Read rewards with their names: ``NAME=SPEC``, or a single term, which is called by its own name.
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One point to be measured."""
 
-    What stands before the first ``=`` is a name where it has no colon: a spec has one before any option.
+    target: Target
+    voices: Voices
+    ensemble: bool = False
+
+    @property
+    def parts(self) -> dict[Digest, Pin]:
+        """Give what is mixed in it; a start that counts for nothing is not looked for."""
+        mixed = {content for _, recipe in self.voices for content in recipe}
+        return {content: pin for content, pin in self.target.lineup.parts.items() if content in mixed}
+
+
+def _jobs(targets: Sequence[Target], *, ensemble: bool) -> Iterator[Job]:
+    """Give the points in the order of the soups, each with its ensemble behind it, if these are asked for.
 
     Raises:
-        InvalidInput: A spec is malformed, a sum has no name, or a name is there twice.
+        InvalidInput: No soup has several experts, or the coefficients of one are no shares.
     """
-    if isinstance(rewards, Mapping):
-        rewards = [f"{name}={spec}" for name, spec in rewards.items()]
-    named: dict[str, Reward] = {}
-    for text in rewards:
-        name, equals, spec = text.partition("=")
-        has_name = bool(equals) and ":" not in name
-        reward = reward_from_spec(spec if has_name else text)
-        if not has_name:
-            if len(reward.terms) > 1:
-                raise InvalidInput(f"{text!r} needs a name", where=text, remedy=f"write NAME={text}")
-            name = _own_name(next(iter(reward.terms)))
-        name = name.strip()
-        if not name or name in named:
-            raise InvalidInput(f"the reward {name!r} is there twice or has no name", where=text, remedy="NAME=SPEC")
-        named[name] = reward
-    if not named:
-        raise InvalidInput("no reward was named", where="--reward", remedy="write --reward metric:rouge1.recall")
-    return named
-
-
-def _own_name(term: str) -> str:
-    """Call a term by what it names: a metric by its name, a classifier by its repo's."""
-    place = re.split("[@#]", term.partition(":")[2])[0]
-    return place.rpartition("/")[2].lower()
+    averaged = [target.ensemble if ensemble else None for target in targets]
+    if ensemble and not any(averaged):
+        raise InvalidInput(
+            "ensemble: none of these is a preference or a lock of several experts, whose predictions could be averaged",
+            where="ensemble",
+            remedy="name the experts in a preference, or leave --ensemble out",
+        )
+    for target, voices in zip(targets, averaged, strict=True):
+        yield Job(target=target, voices=target.soup)
+        if voices is not None:
+            yield Job(target=target, voices=voices, ensemble=True)
 
 
 def _measured(
-    targets: Sequence[Target],
-    hub: Hub,
-    asked: PromptSet,
-    scorers: Mapping[str, Reward],
-    sampling: Mapping[str, Any],
+    jobs: Sequence[Job],
+    open_bench: Callable[[Pin, Mapping[Digest, Pin], Told | None], Bench],
     *,
+    total: int,
     progress: Callable[[int, int], None] | None,
-) -> Iterator[Point]:
-    """Measure one target after another; those that follow on the same base and adapters share one model."""
-    try:
-        from rshub.evaluation.sweep import measure
-        from rshub.soups.mixing.mixer import Mixer
-    except ImportError as fault:
-        raise MissingExtra("train", needed_for="evaluating") from fault
-    mixer: Mixer | None = None
-    loaded: tuple[Pin, Mapping[str, Path]] | None = None
-    settings = {key: sampling[key] for key in ("seeds", "max_new_tokens", "temperature")}
-    for number, target in enumerate(targets):
-        if mixer is None or loaded != (target.base, target.adapters):
-            if mixer is not None:
-                mixer.close()  # lets go of its model before the next one is loaded
-                mixer = None
-            with fetch_base(target.base, hub) as folder:
-                mixer = Mixer(folder, target.adapters)
-            loaded = (target.base, target.adapters)
-        yield measure(
-            mixer.mix(target.coefficients),
-            mixer.tokenizer,
-            prompts=asked.prompts,
-            rewards=scorers,
-            kind=target.kind,
-            coefficients=target.claimed,
-            preference=target.preference,
-            label=target.label,
-            **settings,
-        )
-        if progress is not None:
-            progress(number + 1, len(targets))
-
-
-def _identified(sampling: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the settings of the sampling with their digest: scores compare only where it is the same."""
-    return {**sampling, "digest": digest(dict(sampling))}
+) -> list[Point]:
+    """Measure everything, base by base: all soups on one base share one model; the points keep their order."""
+    told = counted(progress, total)
+    points: dict[int, Point] = {}
+    groups: dict[str, list[int]] = {}
+    for number, job in enumerate(jobs):
+        groups.setdefault(repr(sorted(job.target.base.to_json().items())), []).append(number)
+    for numbers in groups.values():
+        parts = {content: pin for number in numbers for content, pin in jobs[number].parts.items()}
+        bench = open_bench(jobs[numbers[0]].target.base, parts, told)
+        with contextlib.closing(bench):
+            for number in numbers:
+                job = jobs[number]
+                points[number] = job.target.point(bench.measure(job.voices), ensemble=job.ensemble)
+    return [points[number] for number in range(len(jobs))]
 
 
 def _check_place(path: Path) -> None:

@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rshub.errors import InvalidInput
+from rshub.evaluation.sampling import Sampling
+from rshub.formats.canonical import digest
 from rshub.preferences.preference import INIT
 from rshub.preferences.scores import Point, RewardScore, Scores
+from rshub.prompts.prompt import PromptSet
 from rshub.rewards.spec import Reward
 
 
@@ -48,6 +51,18 @@ def scores_of(points: Sequence[Point], rewards: Mapping[str, Reward], **facts: A
     )
 
 
+def measured_on(prompts: PromptSet, sampling: Sampling) -> dict[str, Any]:
+    """Say on what was measured and how; scores compare only where the digests of both are the same.
+
+    The digest of the prompts is of those that were used, with their references: a limit gives another one.
+    """
+    used = [[prompt.asked(), prompt.references] for prompt in prompts.prompts]
+    return {
+        "prompts": prompts.facts() | {"count": len(used), "digest": digest(used)},
+        "generation": sampling.facts | {"digest": sampling.digest},
+    }
+
+
 def _identity(reward: Reward) -> dict[str, Any]:
     """Say which reward it was; and what was asked for, where a branch or a package was resolved to what it is now."""
     asked = {} if reward.asked is None else {"asked": reward.asked}
@@ -58,3 +73,8 @@ def kind_of(coefficients: Mapping[str, float]) -> str:
     """Name the kind of a point by its coefficients: init, expert or soup."""
     values = [value for name, value in coefficients.items() if value != 0.0 and name != INIT]
     return "init" if not values else "expert" if values == [1.0] else "soup"
+
+
+def line(first: str, second: str, steps: int) -> list[dict[str, float]]:
+    """Give the coefficients on the line from one expert to the other: ``steps`` + 1 points, both ends among them."""
+    return [{first: 1 - number / steps, second: number / steps} for number in range(steps + 1)]

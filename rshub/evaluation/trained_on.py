@@ -1,46 +1,68 @@
-"""What an expert was trained on: the share of each reward, as its manifest or the summary beside an adapter says."""
+"""What an expert was trained on: the share of each reward, as its manifest or the summary beside it says."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from rshub.errors import InvalidInput
+from rshub.errors import InvalidInput, RshubError
+from rshub.experts.catalog import read_expert
+from rshub.experts.manifest import FILE_NAME, ExpertManifest
 from rshub.experts.publish import TRAINING
 from rshub.formats.canonical import load_json
-from rshub.preferences.scores import LARGEST
+from rshub.hub.client import Hub
 from rshub.soups.choose import Candidate
+from rshub.soups.known import shares_of
+from rshub.soups.lock import Pin
 
 
 def trained_on(candidate: Candidate) -> dict[str, float]:
-    """Give the shares of an expert's training that are not zero; empty where nothing is said.
-
-    Raises:
-        InvalidInput: What is said is no share of each reward.
-    """
+    """Give the shares of an expert that was looked up; empty where nothing is said."""
     if candidate.manifest is not None:
-        return _shares(candidate.manifest.training, candidate.place)
+        return _counted(candidate.manifest)
     return shares_beside(Path(candidate.place)) if candidate.commit is None else {}
 
 
+def trained_on_pin(pin: Pin, hub: Hub) -> dict[str, float]:
+    """Give the shares of an expert of a lock, of which nothing but its place and files is known yet."""
+    if pin.path is None:
+        with suppress(RshubError):
+            return _counted(read_expert(hub, pin.repo_id or "", commit=pin.revision or ""))
+        return {}
+    manifest = manifest_in(Path(pin.path))
+    return _counted(manifest) if manifest else shares_beside(Path(pin.path))
+
+
+def manifest_in(folder: Path) -> ExpertManifest | None:
+    """Read the manifest of an expert on this machine, if there is one.
+
+    Raises:
+        IntegrityError: It is broken.
+    """
+    path = folder / FILE_NAME
+    return ExpertManifest.from_bytes(path.read_bytes(), source=str(path)) if path.is_file() else None
+
+
 def shares_beside(folder: Path) -> dict[str, float]:
-    """Give the shares that the summary in an adapter's folder names; empty where it is not there."""
+    """Give the shares that the summary of a training names; empty where there is none.
+
+    Raises:
+        InvalidInput: It names them in another form.
+    """
     summary = folder / TRAINING
     if not summary.is_file():
         return {}
-    return _shares(load_json(summary.read_bytes(), source=str(summary)), str(summary))
+    training = load_json(summary.read_bytes(), source=str(summary))
+    said = training.get("mixture")
+    shares = shares_of(training)
+    if said and not shares:
+        raise InvalidInput(
+            f"{summary}: 'mixture' is no object of shares",
+            where=str(summary),
+            remedy="name each reward with its share",
+        )
+    return {name: share for name, share in shares.items() if share}
 
 
-def _shares(training: Mapping[str, Any], source: str) -> dict[str, float]:
-    mixture = training.get("mixture")
-    if mixture is None:
-        return {}
-    if not isinstance(mixture, Mapping):
-        raise InvalidInput(f"{source}: 'mixture' is no object", where=source, remedy="name each reward with its share")
-    for name, share in mixture.items():
-        if isinstance(share, bool) or not isinstance(share, int | float) or not abs(share) <= LARGEST:
-            raise InvalidInput(
-                f"{source}: 'mixture' gives {name} no share", where=source, remedy="name each reward with its share"
-            )
-    return {str(name): float(share) for name, share in mixture.items() if share}
+def _counted(manifest: ExpertManifest) -> dict[str, float]:
+    return {name: share for name, share in shares_of(manifest.training).items() if share}

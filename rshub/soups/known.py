@@ -25,7 +25,7 @@ def what_is_known(chosen: Mapping[str, Candidate], serves: Mapping[str, str], me
     Raises:
         InvalidInput: Two experts in the scores serve one reward.
     """
-    mixtures = {serves[label]: _mixture(c.manifest.training) for label, c in chosen.items() if c.manifest}
+    mixtures = {serves[label]: shares_of(c.manifest.training) for label, c in chosen.items() if c.manifest}
     experts = tuple(serves[label] for label in chosen)
     if measured is None:
         return Known(payoff=_published(chosen, serves), mixtures=mixtures, experts=experts)
@@ -47,7 +47,7 @@ def _published(chosen: Mapping[str, Candidate], serves: Mapping[str, str]) -> Pa
     )
 
 
-def _mixture(training: Mapping[str, Any]) -> Mapping[str, float]:
+def shares_of(training: Mapping[str, Any]) -> Mapping[str, float]:
     """Read the shares of the rewards; a number that no float can hold, or that is none, makes them unknown."""
     said = training.get("mixture")
     if not isinstance(said, Mapping) or not all(

@@ -59,10 +59,10 @@ def test_the_written_recipe_is_read_by_the_strict_reader(tmp_path):
 def test_soups_of_two_experts_lie_above_the_line_between_them(tmp_path):
     """The claim of the demo, in full: both rewards hold at every lambda, and mixed training is hardly better."""
     from rshub.demo.tiny_base import train_base
-    from rshub.evaluation.sweep import line, sweep
+    from rshub.evaluation.evaluator import Evaluator, Sampling
+    from rshub.evaluation.points import line
     from rshub.prompts.read import read_prompts
     from rshub.rewards.spec import reward_from_spec
-    from rshub.soups.mixing.mixer import Mixer
     from rshub.training.train import train
 
     train_base(tmp_path / "base")
@@ -72,9 +72,12 @@ def test_soups_of_two_experts_lie_above_the_line_between_them(tmp_path):
     folders = {run: train(recipes.recipe(run, **places), output=tmp_path / run).folder for run in recipes.MIXTURES}
     rewards = {name: reward_from_spec(spec) for name, spec in recipes.REWARDS.items()}
     grid = [*line("recall", "precision", 8), {"morl": 1.0}, {}]
-    prompts = read_prompts(tmp_path / "test.jsonl").prompts
-    scores = sweep(Mixer(tmp_path / "base", folders), grid, prompts=prompts, rewards=rewards, max_new_tokens=32)
-    points = [{name: score.mean for name, score in point.rewards.items()} for point in scores.points]
+    prompts, sampling = read_prompts(tmp_path / "test.jsonl"), Sampling(max_new_tokens=32)
+    with Evaluator.open(
+        folders, base=str(tmp_path / "base"), rewards=rewards, prompts=prompts, sampling=sampling
+    ) as evaluator:
+        measured = [evaluator.point(coefficients) for coefficients in grid]
+    points = [{name: score.mean for name, score in point.rewards.items()} for point in measured]
     (*soups, morl, init), first, last = points, points[0], points[8]
     assert first["recall"] > init["recall"] + 0.1
     assert last["precision"] > init["precision"] + 0.08

@@ -18,7 +18,7 @@ REWARDS = {"recall": "metric:rouge1.recall", "precision": "metric:rouge1.precisi
 
 
 def measured(kitchen, *soups, **options):
-    defaults = {"rewards": REWARDS, "prompts": kitchen / "test.jsonl", "max_new_tokens": 12}
+    defaults = {"rewards": REWARDS, "prompts": kitchen / "test.jsonl", "max_new_tokens": 12, "remember": False}
     return evaluate(soups, **(defaults | options))
 
 
@@ -163,7 +163,7 @@ def test_the_file_is_what_was_returned_and_a_front_can_be_drawn_from_it(kitchen,
         out=tmp_path / "deep" / "scores.json",
         progress=lambda done, total: told.append((done, total)),
     )
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert told == [(number * 6, 36) for number in range(1, 7)]
     assert Scores.load(tmp_path / "deep" / "scores.json").to_json() == scores.to_json()
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["scores.json"]
     assert all(point.rewards["recall"].n == 12 for point in scores.points)
@@ -232,7 +232,7 @@ def test_a_summary_of_training_that_names_no_mixture(kitchen, tmp_path, mixture,
     folder = shutil.copytree(kitchen / "recall", tmp_path / "odd")
     (folder / "training.json").write_text(json.dumps({"mixture": mixture}))
     if expected is None:
-        with pytest.raises(InvalidInput, match="'mixture' is no object"):
+        with pytest.raises(InvalidInput, match="'mixture' is no object of shares"):
             measured(kitchen, str(folder), limit=1)
     else:
         (point,) = measured(kitchen, str(folder), limit=1).points

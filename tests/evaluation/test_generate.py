@@ -1,14 +1,6 @@
-"""Sampling with common random numbers, and points whose numbers are means over what was sampled."""
+"""Sampling with common random numbers: each prompt has its own, whatever else is in the batch."""
 
-import numpy as np
 import pytest
-
-from rshub.errors import InvalidInput
-from rshub.rewards.samples import TextSample
-from rshub.rewards.spec import reward_from_spec
-
-RECALL = reward_from_spec("metric:rouge1.recall")
-LENGTH = reward_from_spec("metric:length")
 
 
 @pytest.fixture(scope="module")
@@ -84,65 +76,3 @@ def test_sampling_follows_the_model_over_the_whole_vocabulary(mixer, prompts):
     for word, share in zip(words, expected, strict=True):
         if word:
             assert counts.get(word, 0) == pytest.approx(share, abs=5 * (share / draws) ** 0.5 + 1e-3)
-
-
-def test_a_sweep_gives_each_point_the_mean_of_its_samples(mixer, prompts):
-    from rshub.evaluation.generate import generate
-    from rshub.evaluation.sweep import line, sweep
-
-    told = []
-    scores = sweep(
-        mixer,
-        [{}, *line("recall", "precision", 2)],
-        prompts=prompts,
-        rewards={"recall": RECALL, "length": LENGTH},
-        seeds=2,
-        max_new_tokens=12,
-        progress=lambda done, total: told.append((done, total)),
-    )
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert [point.kind for point in scores.points] == ["init", "expert", "soup", "expert"]
-    assert scores.points[2].coefficients == {"recall": 0.5, "precision": 0.5}
-    model = mixer.mix({"recall": 0.5, "precision": 0.5})
-    values = np.array(
-        [
-            RECALL(
-                [
-                    TextSample(prompt=prompt.text, completion=text, references=prompt.references)
-                    for prompt, text in zip(
-                        prompts,
-                        generate(model, mixer.tokenizer, [p.text for p in prompts], seed=seed, max_new_tokens=12),
-                        strict=True,
-                    )
-                ]
-            )
-            for seed in (0, 1)
-        ]
-    )
-    measured = scores.points[2].rewards["recall"]
-    assert measured.mean == pytest.approx(values.mean())
-    assert measured.stderr == pytest.approx(np.std(values.mean(axis=0), ddof=1) / np.sqrt(20))
-    assert measured.n == 40
-
-
-def test_scores_that_are_missing_are_left_out_of_mean_error_and_count():
-    from rshub.evaluation.sweep import score_of
-
-    nan = np.nan
-    score = score_of("r", np.array([[1.0, nan, 4.0, nan], [3.0, nan, nan, 2.0]]))
-    assert score.mean == pytest.approx((1 + 3 + 4 + 2) / 4)
-    assert score.n == 4
-    assert score.stderr == pytest.approx(np.std([2.0, 4.0, 2.0], ddof=1) / np.sqrt(3))
-    assert score_of("r", np.array([[5.0]])).stderr is None
-    with pytest.raises(InvalidInput, match="no sample could be scored"):
-        score_of("r", np.array([[nan, nan]]))
-
-
-def test_a_line_has_both_ends_and_sums_to_one():
-    from rshub.evaluation.sweep import line
-
-    points = line("a", "b", 8)
-    assert len(points) == 9
-    assert points[0] == {"a": 1.0, "b": 0.0}
-    assert points[-1] == {"a": 0.0, "b": 1.0}
-    assert all(sum(point.values()) == 1 for point in points)
