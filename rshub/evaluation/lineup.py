@@ -46,8 +46,8 @@ class Lineup:
 
     @property
     def parts(self) -> dict[Digest, Pin]:
-        """Everything that may be mixed, by content."""
-        pins = [*self.experts.values(), *([self.init] if self.init is not None else [])]
+        """Everything that may be mixed, by content; what an expert and the start have in common, as the expert's."""
+        pins = [*([self.init] if self.init is not None else []), *self.experts.values()]
         return {expert_content(pin): pin for pin in pins}
 
     def recipe(self, coefficients: Mapping[str, float]) -> Recipe:
