@@ -62,7 +62,7 @@ def gather(
     """
     said = _read_file(from_file) if from_file else {}
     written = said.get("reward", {})
-    kind, init_address = _init(init or said.get("init"))
+    kind, init_address = _init(init or said.get("init") or _start_of(training))
     return Draft(
         reward=_reward(
             reward or written.get("name"),
@@ -158,6 +158,21 @@ def _base(said: str | None, adapter_config: Mapping[str, Any] | None) -> RepoAdd
             remedy="say which base it was trained on: --base OWNER/NAME[@REVISION]",
         ) from fault
     return RepoAddress(repo_id=address.repo_id, revision=address.revision or (str(revision) if revision else None))
+
+
+def _start_of(training: Mapping[str, Any] | None) -> str | None:
+    """Give the start that a training says it had; a folder of the trainer's own machine is refused."""
+    said = (training or {}).get("init")
+    if not isinstance(said, str):
+        return None
+    kind, _, place = said.partition(":")
+    if is_folder(place):
+        raise InvalidInput(
+            f"it was trained from {place}, a folder, which nobody else can look up",
+            where="--init",
+            remedy=f"publish that adapter first, then say --init {kind}:OWNER/NAME",
+        )
+    return said
 
 
 def _init(said: str | None) -> tuple[str, RepoAddress | None]:

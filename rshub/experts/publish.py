@@ -29,6 +29,9 @@ from rshub.hub.client import Hub, RepoInfo
 
 CARD = "README.md"
 TRAINING = "training.json"
+CURVE = "training_curve.png"
+"""What ``rshub train`` leaves beside an expert: how it was trained, and a picture of that, which is published too."""
+
 MODELS = (".safetensors", ".gguf", "pytorch_model.bin", "soup.lock.json")
 """Endings of files that make a repo something else than one expert's."""
 
@@ -152,6 +155,7 @@ def publish(
         FILE_NAME: manifest.to_bytes(),
         **companions(expert, source),
         **parts,
+        **({CURVE: source / CURVE} if (source / CURVE).is_file() else {}),
     }
     files = {name: claim(data) for name, data in content.items()}
     notes = tuple(filter(None, (*expert.notes, carried.note)))

@@ -15,7 +15,7 @@ from rshub.experts.catalog import read_expert
 from rshub.experts.compatibility import judge
 from rshub.experts.draft import Draft
 from rshub.experts.manifest import ADAPTER_INITS, FILE_NAME, InitClaim
-from rshub.formats.address import parse_repo
+from rshub.formats.address import RepoAddress, parse_repo
 from rshub.formats.canonical import load_json, sha256
 from rshub.hub.client import Hub, RepoInfo
 from rshub.types import Digest
@@ -24,30 +24,33 @@ _SMALL = 8 * 1024 * 1024
 
 
 def claim_init(draft: Draft, identity: BaseIdentity, hub: Hub) -> InitClaim:
-    """Pin the start that was named.
+    """Pin the start that was named; see ``claim_start``."""
+    return claim_start(draft.init_kind, draft.init, identity, hub)
+
+
+def claim_start(kind: str, init: RepoAddress | None, identity: BaseIdentity, hub: Hub) -> InitClaim:
+    """Pin a start: its kind, and where it is.
 
     Raises:
         NotFound: It is not there, or is no adapter.
         Incompatible: It is an adapter of another base.
     """
-    if draft.init is None:
-        return InitClaim(kind=draft.init_kind)
-    info = hub.info(draft.init.repo_id, draft.init.revision)
-    is_adapter = draft.init_kind in ADAPTER_INITS
+    if init is None:
+        return InitClaim(kind=kind)
+    info = hub.info(init.repo_id, init.revision)
+    is_adapter = kind in ADAPTER_INITS
     if is_adapter:
         if WEIGHTS not in info.files:
-            raise NotFound(
-                f"{draft.init}: no {WEIGHTS}", where="--init", remedy="name the adapter that training began with"
-            )
+            raise NotFound(f"{init}: no {WEIGHTS}", where="--init", remedy="name the adapter that training began with")
         other = _other_base(info, identity, hub)
         if other:
             raise Incompatible(
-                f"{draft.init}: an adapter of another base, {other}; training on {identity} cannot have begun with it",
+                f"{init}: an adapter of another base, {other}; training on {identity} cannot have begun with it",
                 where="--init",
                 remedy="name the adapter that training began with, or the base that it was on with --base",
             )
     return InitClaim(
-        kind=draft.init_kind,
+        kind=kind,
         repo_id=info.repo_id,
         revision=info.commit,
         digest=info.files[WEIGHTS].sha256 if is_adapter else None,

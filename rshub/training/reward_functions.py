@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rshub.errors import RshubError
 from rshub.rewards.samples import TextSample, Turn
 from rshub.rewards.spec import Reward
 
@@ -79,10 +81,17 @@ class _ScoreTable:
                 zip(prompts, completions, references or [None] * len(prompts), strict=True)
             )
         ]
-        scores = {name: reward(samples, self._context) for name, reward in self._rewards.items()}
+        scores = {name: self._scores_of(name, samples) for name in self._rewards}
         scored = np.ones(len(samples), dtype=bool)
-        for name in self._used:
+        for name in sorted(self._used):
             scored &= np.isfinite(scores[name])
+            if not scored.any():
+                raise RshubError(
+                    f"reward {name}: none of the {len(samples)} completions of a batch has a score, so that nothing "
+                    "can be learned from them",
+                    where=f"rewards.{name}",
+                    remedy="see that the prompts have what the reward needs, such as references",
+                )
         return {
             name: [
                 float(value) if known and np.isfinite(value) else None
@@ -90,6 +99,26 @@ class _ScoreTable:
             ]
             for name, column in scores.items()
         }
+
+    def _scores_of(self, name: str, samples: Sequence[TextSample]) -> NDArray[np.float64]:
+        """Ask one reward; whatever goes wrong in it is told with its name."""
+        try:
+            scores = np.asarray(self._rewards[name](samples, self._context), dtype=np.float64)
+        except RshubError:
+            raise
+        except Exception as fault:  # a library or a model may raise anything
+            raise RshubError(
+                f"reward {name}: it raised {type(fault).__name__}: {fault}",
+                where=f"rewards.{name}",
+                remedy="try it alone: rshub evaluate ... --reward, or leave it out",
+            ) from fault
+        if scores.shape != (len(samples),):
+            raise RshubError(
+                f"reward {name}: it gave scores of the shape {scores.shape} for {len(samples)} samples",
+                where=f"rewards.{name}",
+                remedy="leave it out, or mend it",
+            )
+        return scores
 
 
 def text_sample(

@@ -14,9 +14,9 @@ from typing import Any
 
 from rshub.errors import InvalidInput, OutputError, RshubError
 from rshub.formats.canonical import file_bytes
+from rshub.training.checkpoints import FOLDER, any_whole
 
 IDENTITY = "run.json"
-CHECKPOINTS = "checkpoints"
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def run_folder(output: Path, identity: Mapping[str, Any]) -> Iterator[Path]:
     wanted = file_bytes(dict(identity))
     try:
         if (run / IDENTITY).exists() and (run / IDENTITY).read_bytes() != wanted:
-            if _checkpoints(run):
+            if any_whole(run / FOLDER):
                 raise InvalidInput(
                     f"{run}: a run of another recipe, base or version was left unfinished there",
                     where=str(run),
@@ -51,11 +51,7 @@ def run_folder(output: Path, identity: Mapping[str, Any]) -> Iterator[Path]:
     try:
         yield run
     except RshubError:
-        if not _checkpoints(run):
+        if not any_whole(run / FOLDER):
             shutil.rmtree(run)
         raise
     shutil.rmtree(run)
-
-
-def _checkpoints(run: Path) -> bool:
-    return any(run.glob(f"{CHECKPOINTS}/checkpoint-*"))

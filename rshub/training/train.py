@@ -1,9 +1,9 @@
 """``train``: a recipe becomes an expert in a folder, and on a hub if asked to.
 
-The base is fetched at a full commit with its digests checked, the prompts are read, the method's own file trains, and
-only the adapter's two files, a summary and the log reach the output; it appears when everything is whole. While the
-training runs its log and checkpoints lie beside it in ``OUTPUT.run``: an interrupted run of the same recipe goes on
-from there, one of another recipe is refused.
+The base is fetched at a full commit with its digests checked, the start is pinned, the prompts are read, the method's
+own file trains, and only the expert's files, a summary and the log reach the output; it appears when everything is
+whole. While the training runs its log and checkpoints lie beside it in ``OUTPUT.run``: an interrupted run of the same
+recipe goes on from there, one of another recipe is refused.
 """
 
 from __future__ import annotations
@@ -11,31 +11,37 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rshub import __version__
-from rshub.deltas.adapters import CONFIG, WEIGHTS, read_adapter
+from rshub.deltas.expert_tensors import read_expert
 from rshub.errors import InvalidInput, MissingExtra, RshubError
 from rshub.experts.base_identity import BaseIdentity, identify_base
-from rshub.experts.publish import TRAINING, Published, check_target, publish
+from rshub.experts.publish import TRAINING, Published, check_target
 from rshub.formats.address import parse_repo
-from rshub.formats.canonical import file_bytes, load_json
+from rshub.formats.canonical import file_bytes
 from rshub.hub.client import Hub
 from rshub.prompts.prompt import PromptSet
 from rshub.prompts.read import read_prompts
-from rshub.rewards.spec import Reward
 from rshub.soups.fetch import fetch_base
 from rshub.soups.pin import pin_base
 from rshub.tensors.writer import fresh_folder
-from rshub.training.recipe import Recipe, read_recipe
-from rshub.training.run_folder import CHECKPOINTS, run_folder
+from rshub.training.checkpoints import FOLDER
+from rshub.training.hand_over import measure, push_expert
+from rshub.training.job import Job, Tell, Trained
+from rshub.training.log_file import NAME as LOG
+from rshub.training.produce import put_adapter, put_model
+from rshub.training.recipe import Recipe
+from rshub.training.recipe_file import read_recipe
+from rshub.training.rows import refuse_bare, refuse_few, rows_of
+from rshub.training.run_folder import run_folder
+from rshub.training.start import Start, find_start, settle_lora
+from rshub.training.summary import in_words, objective, shown, summary, tool_versions
+from rshub.training.trackers import refuse_missing, tracker_folder
 
-LOG = "training_log.jsonl"
-
-TOOLS = ("trl", "transformers", "peft", "torch")
+FREE = ("micro_batch", "report_to", "eval_prompts", "eval_limit")
+"""Keys that may be changed between a kill and going on: they do not decide what is learned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +49,13 @@ class TrainResult:
     """An expert that was trained.
 
     Args:
-        folder: Holds the adapter, ``training.json`` and ``training_log.jsonl``.
+        folder: Holds the adapter or the weights, ``training.json`` and ``training_log.jsonl``.
         training: The summary, as it stands in ``training.json`` and in the manifest of a published expert.
         log: The lines of the log.
-        reward: What it was trained for: the reward's name, or the joined names of a mixture.
+        reward: What it was trained for: the reward's name, the joined names of a mixture, or the method's.
         spec: That reward as a string.
         base: What it was trained on.
+        scores: The payoff row that was measured at the end.
         published: What became of it on the hub, if it was pushed.
     """
 
@@ -56,29 +63,33 @@ class TrainResult:
     training: Mapping[str, Any]
     log: Sequence[Mapping[str, Any]]
     reward: str
-    spec: str
+    spec: str | None
     base: BaseIdentity
+    scores: Sequence[Mapping[str, Any]] = ()
     published: Published | None = None
+    notes: Sequence[str] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
         """Describe the result for a program."""
         return {
             "folder": str(self.folder),
             "training": dict(self.training),
+            "scores": [dict(score) for score in self.scores],
             "published": self.published.to_json() if self.published else None,
         }
 
     def lines(self) -> list[str]:
         """Describe the result for a person."""
-        first, last = self.log[0], self.log[-1]
-        shown = [f"{self.folder}  {self.training['method']}, {self.training['steps']} steps, kl {_shown(last['kl'])}"]
-        for name, share in {**dict.fromkeys(last["rewards"], 0.0), **self.training["mixture"]}.items():
-            before, after = (_shown(line["rewards"].get(name)) for line in (first, last))
-            shown.append(f"  {name:<12} {before} -> {after}" + ("" if share else "  (watched)"))
-        shown += [f"  {name:<12} is {spec}" for name, spec in self.training["rewards"].items() if "@" in spec]
+        training = self.training
+        divergence = f", kl {shown(training['kl'])}" if training["objective"] == "rl" else ""
+        said = [f"{self.folder}  {training['method']}, {training['steps']} steps{divergence}"]
+        said += in_words(training, tuple(self.log))
+        said += [f"  {name:<12} is {spec}" for name, spec in training["rewards"].items() if "@" in spec]
+        said += [f"  {score['reward']:<12} measured {shown(score['value'])}, n {score['n']}" for score in self.scores]
+        said += [f"  {note}" for note in self.notes]
         if self.published:
-            shown.append(f"  published   {self.published.repo} {self.published.tag or ''}".rstrip())
-        return shown
+            said.append(f"  published   {self.published.repo} {self.published.tag or ''}".rstrip())
+        return said
 
 
 def train(
@@ -102,81 +113,147 @@ def train(
         output: The folder of the expert; by default named after the rewards that are trained on.
         push: Publish to this repo when it is trained.
         private: Create that repo private.
-        license: The licence of the published adapter.
+        license: The licence of the published expert.
         endpoint: The hub's address.
         token: Who fetches and publishes.
         progress: Called with the steps done and the steps in all.
-        on_log: Called with each line of the log: step, reward, one mean for each reward, kl, length.
+        on_log: Called with each line of the log: step, and of reinforcement the reward, one mean for each reward, kl
+            and length, else the loss.
 
     Raises:
-        InvalidInput: The recipe or an override is malformed, a run of another recipe is there, or the expert could not
-            be pushed to that repo.
-        NotFound: Recipe, base or prompts are not there.
+        InvalidInput: The recipe or an override is malformed, the prompts lack what the method needs, a run of another
+            recipe is there, or the expert could not be pushed to that repo.
+        NotFound: Recipe, base, start or prompts are not there.
         IntegrityError: The base's files are not what the hub says they are, or the training ended in NaN.
-        Incompatible: The trained adapter may not be published as it is.
+        Incompatible: The start belongs to another base, or the expert may not be published as it is.
         OutputError: The output cannot be written, or something is there already.
-        RshubError: The training diverged.
-        MissingExtra: The training libraries are not installed.
+        RshubError: The training diverged, the memory was full, or a reward raised or gave no numbers.
+        MissingExtra: The training libraries, or a tracker, are not installed.
         HubError: The hub or the network failed.
     """
     wanted = read_recipe(recipe, overrides=overrides)
+    refuse_missing(wanted.report_to)
     if push is not None:
         parse_repo(push)
-    folder = Path(output) if output is not None else Path("-".join(wanted.mixture()))
     hub = Hub(endpoint, token)
     wanted = replace(wanted, rewards={name: reward.pin(hub) for name, reward in wanted.rewards.items()})
     name, spec = objective(wanted)
+    folder = Path(output) if output is not None else Path(name)
     base = identify_base(wanted.base, hub)
+    start = find_start(wanted.init, base, hub)
+    wanted = replace(wanted, lora=settle_lora(wanted, start))
     if push is not None:
-        _refuse_unpublishable(base, push, name, hub, private=private)
+        _refuse_unpublishable(base, start, push, name, hub, private=private)
     prompts = read_prompts(wanted.dataset, endpoint=endpoint, token=token)
-    _refuse_bare(wanted, prompts)
-    for reward in wanted.rewards.values():
-        reward.make_ready({"corpus": prompts.references()})
-    versions = {tool: _version(tool) for tool in TOOLS}
-    identity = {"recipe": wanted.to_json(), "base": dict(base.files), "prompts": prompts.digest, "versions": versions}
-    method = _method(wanted.method)
+    refuse_bare(wanted, prompts)
+    refuse_few(wanted, len(prompts.prompts), prompts.name)
+    if wanted.reinforced or wanted.eval_prompts:
+        for reward in wanted.rewards.values():
+            reward.make_ready({"corpus": prompts.references()})
     with ExitStack() as stack:
-        run = stack.enter_context(run_folder(folder, identity))
+        run = stack.enter_context(run_folder(folder, _identity(wanted, base, start, prompts)))
         staging = stack.enter_context(fresh_folder(folder))
-        log = method(
-            wanted,
-            base=stack.enter_context(fetch_base(pin_base(base), hub)),
-            rows=prompts.rows(),
-            output=_emptied(run / "adapter"),
-            log=run / LOG,
-            checkpoints=run / CHECKPOINTS if wanted.save_steps else None,
-            progress=_both(progress, on_log),
+        source = stack.enter_context(fetch_base(pin_base(base), hub))
+        trained, training = _trained(
+            wanted, prompts, base=base, start=start, source=source, run=run, folder=folder, tell=_both(progress, on_log)
         )
-        training = summary(wanted, prompts, log)
-        (staging / CONFIG).write_bytes(file_bytes(_named_base(run / "adapter" / CONFIG, base)))
-        shutil.copyfile(run / "adapter" / WEIGHTS, staging / WEIGHTS)
-        read_adapter(staging, label=str(folder)).check_finite()
+        if wanted.artefact == "full":
+            put_model(run / "made", staging, source)
+        else:
+            put_adapter(run / "made", staging, base)
+        read_expert(staging, label=str(folder)).check_finite()
         shutil.copyfile(run / LOG, staging / LOG)
         (staging / TRAINING).write_bytes(file_bytes(training))
-    published = None
-    if push is not None:
-        try:
-            published = publish(
-                folder,
-                push,
-                reward=name,
-                spec=spec,
-                training=training,
-                private=private,
-                license=license,
-                endpoint=endpoint,
-                token=token,
+    result = TrainResult(folder=folder, training=training, log=trained.lines, reward=name, spec=spec, base=base)
+    if trained.stopped:
+        result = replace(result, notes=(str(trained.stopped),))
+    try:
+        if wanted.eval_prompts is not None:
+            result = replace(result, scores=measure(wanted, folder, base, endpoint=endpoint, token=token))
+        if push is not None:
+            published, note = push_expert(
+                result, push, private=private, license=license, endpoint=endpoint, token=token
             )
-        except RshubError as fault:
-            fault.remedy = f"the expert itself is whole, in {folder}: rshub publish takes it; {fault.remedy}"
-            raise
-    return TrainResult(
-        folder=folder, training=training, log=log, reward=name, spec=spec, base=base, published=published
+            result = replace(result, published=published, notes=(*result.notes, *note))
+    except RshubError as fault:
+        fault.remedy = f"the expert itself is whole, in {folder}: rshub publish takes it; {fault.remedy}"
+        raise
+    return result
+
+
+def _trained(
+    recipe: Recipe,
+    prompts: PromptSet,
+    *,
+    base: BaseIdentity,
+    start: Start,
+    source: Path,
+    run: Path,
+    folder: Path,
+    tell: Tell,
+) -> tuple[Trained, dict[str, Any]]:
+    """Train, and say how it went."""
+    method = _method(recipe.method)
+    from rshub.training.quiet import let_go, quiet
+    from rshub.training.tokenizer import lacks_padding, open_tokenizer, tokens_of
+
+    with quiet():
+        conversational = any(prompt.turns for prompt in prompts.prompts)
+        tokenizer = open_tokenizer(source, str(base), conversational=conversational)
+        longest = recipe.max_prompt_length
+        short = [one for one in prompts.prompts if longest is None or tokens_of(one, tokenizer) <= longest]
+        asked = replace(prompts, prompts=tuple(short))
+        padded = not lacks_padding(source)
+    refuse_few(recipe, len(short), f"{prompts.name}, without the prompts of more than {longest} tokens")
+    trained = method(
+        Job(
+            recipe=recipe,
+            base=source,
+            tokenizer=tokenizer,
+            rows=rows_of(recipe, asked),
+            steps=recipe.steps_over(len(short)),
+            output=_emptied(run / "made"),
+            log=run / LOG,
+            checkpoints=run / FOLDER if recipe.save_steps else None,
+            start=start.folder,
+            trackers=tracker_folder(folder),
+            name=folder.name,
+            tell=tell,
+        )
     )
+    let_go()
+    left_out = len(prompts.prompts) - len(short)
+    return trained, summary(recipe, prompts, start, trained, left_out=left_out, padded=padded)
 
 
-def _refuse_unpublishable(base: BaseIdentity, push: str, reward: str, hub: Hub, *, private: bool) -> None:
+def _method(name: str) -> Callable[[Job], Trained]:
+    """Import the file of a method, and with it the libraries that take seconds to import."""
+    try:
+        if name == "grpo":
+            from rshub.training.grpo import train_grpo as method
+        elif name == "sft":
+            from rshub.training.sft import train_sft as method
+        elif name == "dpo":
+            from rshub.training.dpo import train_dpo as method
+        else:
+            from rshub.training.rloo import train_rloo as method
+    except ImportError as fault:
+        raise MissingExtra("train", needed_for="training") from fault
+    return method
+
+
+def _identity(recipe: Recipe, base: BaseIdentity, start: Start, prompts: PromptSet) -> dict[str, Any]:
+    """Give everything that decides the result."""
+    return {
+        "recipe": {key: value for key, value in recipe.to_json().items() if key not in FREE},
+        "base": dict(base.files),
+        "init": start.digest,
+        "prompts": prompts.digest,
+        "versions": tool_versions(),
+    }
+
+
+def _refuse_unpublishable(base: BaseIdentity, start: Start, push: str, reward: str, hub: Hub, *, private: bool) -> None:
     """Refuse to train for a repo that could not take the expert."""
     if base.repo_id is None:
         raise InvalidInput(
@@ -184,71 +261,13 @@ def _refuse_unpublishable(base: BaseIdentity, push: str, reward: str, hub: Hub, 
             where="base",
             remedy="publish the base first (hf upload OWNER/BASE DIR) and name it in the recipe, or leave --push out",
         )
+    if start.local:
+        raise InvalidInput(
+            f"{start.place}: the start of a published expert is a repo, not a folder",
+            where="init",
+            remedy=f"publish that adapter first and write init: {start.kind}:OWNER/NAME, or leave --push out",
+        )
     check_target(push, reward, hub, private=private)
-
-
-def objective(recipe: Recipe) -> tuple[str, str]:
-    """Name what a recipe trains for and give its spec: the one reward, or the weighted sum under joined names."""
-    mixture = recipe.mixture()
-    if list(mixture.values()) == [1.0]:
-        name = next(iter(mixture))
-        return name, recipe.rewards[name].spec
-    terms: dict[str, float] = {}
-    for name, share in mixture.items():
-        sign = -1.0 if recipe.rewards[name].direction == "min" else 1.0
-        for metric, coefficient in recipe.rewards[name].terms.items():
-            terms[metric] = terms.get(metric, 0.0) + sign * share * coefficient
-    return "-".join(mixture), Reward(terms).spec
-
-
-def summary(recipe: Recipe, prompts: PromptSet, log: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Say how an expert was trained: the manifest's ``training`` and more; ``kl`` is in nats per token at the end."""
-    settings = recipe.to_json()
-    return {
-        "method": recipe.method,
-        "objective": "rl",
-        "mixture": recipe.mixture(),
-        "seed": recipe.seed,
-        "steps": recipe.steps,
-        "kl": log[-1]["kl"],
-        "dataset": prompts.facts(),
-        "versions": {"rshub": __version__, **{tool: _version(tool) for tool in TOOLS}},
-        "rewards": settings["rewards"],
-        "final": dict(log[-1]["rewards"]),
-        "settings": {
-            key: value
-            for key, value in settings.items()
-            if key not in {"method", "base", "dataset", "rewards", "reward_weights", "seed", "steps"}
-        },
-    }
-
-
-def _method(name: str) -> Callable[..., list[dict[str, Any]]]:
-    """Import the file of a method, and with it the libraries that take seconds to import."""
-    try:
-        from rshub.training.rloo import train_rloo
-    except ImportError as fault:
-        raise MissingExtra("train", needed_for="training") from fault
-    return {"rloo": train_rloo}[name]
-
-
-def _refuse_bare(recipe: Recipe, prompts: PromptSet) -> None:
-    """Refuse prompts on which a reward in use scores nothing, before an hour is spent on them."""
-    if len(prompts.prompts) * recipe.num_generations < recipe.batch:
-        raise InvalidInput(
-            f"{prompts.name}: {len(prompts.prompts)} prompts are too few for a batch of {recipe.batch} completions",
-            where="batch",
-            remedy=f"lower batch to {len(prompts.prompts) * recipe.num_generations}, or give more prompts",
-        )
-    if any(prompt.references for prompt in prompts.prompts):
-        return
-    needy = [name for name in recipe.mixture() if recipe.rewards[name].needs_references]
-    if needy:
-        raise InvalidInput(
-            f"{prompts.name}: no prompt has references, which {needy[0]} needs",
-            where=prompts.name,
-            remedy='write lines like {"prompt": "...", "references": ["..."]}',
-        )
 
 
 def _emptied(folder: Path) -> Path:
@@ -256,16 +275,6 @@ def _emptied(folder: Path) -> Path:
         shutil.rmtree(folder)
     folder.mkdir()
     return folder
-
-
-def _named_base(config: Path, base: BaseIdentity) -> dict[str, Any]:
-    """Give the adapter's config with the base's true name and commit, and lists in one order."""
-    named = load_json(config.read_bytes(), source=str(config))
-    for key in ("target_modules", "modules_to_save", "exclude_modules"):
-        if isinstance(named.get(key), list):
-            named[key] = sorted(named[key])
-    place = base.repo_id or str(Path(base.path or "").resolve())
-    return named | {"base_model_name_or_path": place, "revision": base.revision}
 
 
 def _both(
@@ -278,14 +287,3 @@ def _both(
             on_log(line)
 
     return tell
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

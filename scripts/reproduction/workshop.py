@@ -17,7 +17,9 @@ import yaml
 from rshub.experts.publish import TRAINING
 from rshub.formats.canonical import digest, load_json
 from rshub.tensors.writer import write_whole
-from rshub.training.train import LOG, TOOLS, train
+from rshub.training.log_file import NAME as LOG
+from rshub.training.summary import TOOLS
+from rshub.training.train import train
 from scripts.reproduction.costs import Costs, Say
 from scripts.reproduction.experiments import Run, recipe
 from scripts.reproduction.worlds import World

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rshub.errors import InvalidInput, RshubError
-from rshub.training.recipe import read_recipe
+from rshub.training.recipe_file import read_recipe
 
 GOOD = {
     "method": "rloo",
@@ -79,7 +79,7 @@ def test_an_endless_file_is_not_read_to_its_end():
 def test_reading_a_recipe_imports_no_training_library():
     code = (
         "import sys, json\n"
-        "from rshub.training.recipe import read_recipe\n"
+        "from rshub.training.recipe_file import read_recipe\n"
         f"read_recipe({GOOD!r})\n"
         "print([name for name in ('torch', 'transformers', 'trl', 'peft', 'datasets') if name in sys.modules])"
     )

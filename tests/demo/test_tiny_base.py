@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from rshub.demo import recipes, world
-from rshub.training.recipe import read_recipe
+from rshub.training.recipe_file import read_recipe
 
 
 def test_a_trained_base_loads_anywhere_and_has_learned_something(tmp_path):

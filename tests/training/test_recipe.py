@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from rshub.errors import InvalidInput, NotFound
-from rshub.training.recipe import LoraSettings, read_recipe
+from rshub.training.recipe import LoraSettings
+from rshub.training.recipe_file import read_recipe
 
 WHOLE = """
 method: rloo
@@ -52,7 +53,7 @@ def test_a_file_reads_as_it_is_written(tmp_path):
     }
     assert recipe.reward_weights == {"recall": 1.0, "short": 0.0}
     assert recipe.mixture() == {"recall": 1.0}
-    assert recipe.lora == LoraSettings(r=4, alpha=8.0, dropout=0.0, target_modules=("q_proj", "v_proj"))
+    assert recipe.lora == LoraSettings(r=4, alpha=8.0, dropout=None, target_modules=("q_proj", "v_proj"))
     assert (recipe.seed, recipe.steps, recipe.learning_rate, recipe.batch) == (3, 12, 1e-3, 8)
 
 
@@ -114,7 +115,7 @@ def test_the_mapping_that_was_given_is_left_alone():
         ({"lora": {"target_modules": []}}, "lora.target_modules: all-linear or a list"),
         ({"lora": {"target_modules": [1]}}, "lora.target_modules: all-linear or a list"),
         ({"lora": "big"}, "lora: an object is expected"),
-        ({"method": "ppo"}, "method: 'ppo' is none of rloo"),
+        ({"method": "ppo"}, "method: 'ppo' is none of dpo, grpo, rloo, sft"),
         ({"method": None}, "method: missing"),
         ({"base": None}, "base: missing"),
         ({"dataset": 3}, "dataset: a string is expected"),

@@ -225,45 +225,48 @@ def test_a_reward_that_is_watched_and_cannot_be_scored_is_null_in_the_log(recipe
     assert any("recall" in line and "- -> -" in line for line in done.lines())
 
 
+def job_of(recipe, folder, **more):
+    """What a method is given, with nothing in it that was not needed."""
+    from rshub.training.job import Job
+    from rshub.training.recipe_file import read_recipe
+
+    rows = [{"prompt": "luna pub =>", "references": ["luna"]}] * 32
+    given = {"base": folder, "tokenizer": None, "output": folder, "log": folder / "log.jsonl", "steps": 9}
+    return Job(recipe=read_recipe(recipe), rows=rows, **(given | more))
+
+
 @pytest.mark.parametrize("key", ["kl", "reward"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_reward_or_divergence_that_is_no_number_ends_the_training_and_is_in_the_log(recipe, tmp_path, key, value):
-    from rshub.training.recipe import read_recipe
-    from rshub.training.rloo import _lines, _Recorder
+    from rshub.training.log_file import keep_lines
+    from rshub.training.log_lines import reinforcement_line
+    from rshub.training.recorder import Recorder
 
     logs = {"reward": 0.5, "kl": 0.25, "rewards/recall/mean": 0.5, "grad_norm": float("nan")}
-    with (tmp_path / "log.jsonl").open("w") as out:
-        recorder = _Recorder(read_recipe(recipe), out, None)
+    job = job_of(recipe, tmp_path)
+    with job.log.open("w") as out:
+        recorder = Recorder(job, reinforcement_line(job.recipe), out, [])
         recorder.on_log(None, SimpleNamespace(global_step=3), None, logs)
         with pytest.raises(RshubError, match=f"diverged after step 4: its {key} is") as caught:
             recorder.on_log(None, SimpleNamespace(global_step=4), None, {**logs, key: value})
     assert "learning_rate" in caught.value.remedy
-    first, last = _lines(tmp_path / "log.jsonl")
+    first, last = keep_lines(job.log, 9)
     assert (first["kl"], first["reward"], first["grad_norm"]) == (0.25, 0.5, None)
     assert (last["step"], last[key]) == (4, None)
-    assert "NaN" not in (tmp_path / "log.jsonl").read_text()
+    assert "NaN" not in job.log.read_text()
 
 
 def test_pickled_weights_are_never_opened(restaurant, recipe, tmp_path):
     import torch
 
-    from rshub.training.recipe import read_recipe
-    from rshub.training.rloo import train_rloo
+    from rshub.training.models import open_model
 
     base = shutil.copytree(restaurant / "base", tmp_path / "base")
     weights = {name: torch.tensor(value) for name, value in load_file(base / "model.safetensors").items()}
     torch.save(weights, base / "pytorch_model.bin")
     (base / "model.safetensors").unlink()
-    (tmp_path / "out").mkdir()
     with pytest.raises(OSError, match="safetensors"):
-        train_rloo(
-            read_recipe(recipe),
-            base=base,
-            rows=[{"prompt": "luna pub =>", "references": ["luna"]}] * 32,
-            output=tmp_path / "out",
-            log=tmp_path / "log.jsonl",
-        )
-    assert not list((tmp_path / "out").iterdir())
+        open_model(job_of(recipe, base))
 
 
 @pytest.fixture
@@ -304,7 +307,7 @@ def test_an_expert_that_could_not_be_pushed_is_whole_and_says_where(recipe, shop
             endpoint=served.endpoint, token=reader,
         )  # fmt: skip
     assert f"whole, in {tmp_path / 'expert'}" in caught.value.remedy
-    assert sorted(path.name for path in (tmp_path / "expert").iterdir()) == FILES
+    assert sorted(path.name for path in (tmp_path / "expert").iterdir()) == sorted([*FILES, "training_curve.png"])
     assert read_adapter(tmp_path / "expert").rank == 8
 
 

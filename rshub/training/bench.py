@@ -1,0 +1,85 @@
+"""The bench that every method works at.
+
+Model, callbacks and folders are set up, faults told, the trainer run and its result saved; whatever the libraries did
+to the process is put back.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from transformers import PrinterCallback, ProgressCallback
+
+from rshub.training.checkpoints import latest, step_of
+from rshub.training.faults import told
+from rshub.training.job import Job, Trained
+from rshub.training.log_file import keep_lines
+from rshub.training.log_lines import Line
+from rshub.training.models import open_model, save_trained
+from rshub.training.quiet import kept_accelerator_state, kept_random_state, quiet
+from rshub.training.recorder import Recorder
+from rshub.training.trackers import file_trackers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What a trainer is made of, and the folder that it may write to."""
+
+    job: Job
+    folder: Path
+    recorder: Recorder
+    resume: Path | None
+    parts: dict[str, Any] = field(repr=False)
+
+    def run(self, trainer: Any) -> Trained:
+        """Train, from a checkpoint where there is one, and save what was trained."""
+        trainer.remove_callback(PrinterCallback)
+        trainer.remove_callback(ProgressCallback)
+        if self.resume and (step_of(self.resume) >= self.job.steps or self.recorder.stop):
+            trainer._load_from_checkpoint(str(self.resume))  # noqa: SLF001 - it was done, and killed before it was saved
+        else:
+            trainer.train(resume_from_checkpoint=str(self.resume) if self.resume else None)
+        steps = max(step_of(self.resume), trainer.state.global_step)
+        save_trained(self.job, trainer.model)
+        return Trained(lines=self.recorder.lines, steps=steps, stopped=self.recorder.stop)
+
+
+@contextmanager
+def bench(job: Job, line: Line) -> Iterator[Bench]:
+    """Set the bench up for one run.
+
+    Args:
+        job: The run.
+        line: Makes a line of the log of what the trainer says.
+    """
+    resume = latest(job.checkpoints)
+    lines = keep_lines(job.log, step_of(resume))
+    with (
+        quiet(),
+        kept_random_state(),
+        kept_accelerator_state(),
+        tempfile.TemporaryDirectory(prefix="rshub-train-") as scratch,
+        job.log.open("a") as out,
+    ):
+        recorder = Recorder(job, line, out, lines)
+        with told(job, recorder):
+            model, adapter = open_model(job)
+            yield Bench(
+                job=job,
+                folder=job.checkpoints or Path(scratch),
+                recorder=recorder,
+                resume=resume,
+                parts={
+                    "model": model,
+                    "peft_config": adapter,
+                    "processing_class": job.tokenizer,
+                    "train_dataset": Dataset.from_list([dict(row) for row in job.rows]),
+                    "callbacks": [recorder, *file_trackers(job)],
+                },
+            )

@@ -1,0 +1,55 @@
+"""What goes wrong inside the training libraries, told as our own errors with the next step.
+
+What is not known here is passed on as it is: a bug is no user's mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from rshub.errors import InvalidInput, RshubError
+from rshub.training.job import Job
+from rshub.training.recorder import Recorder, diverged
+
+_FULL = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+@contextmanager
+def told(job: Job, recorder: Recorder) -> Iterator[None]:
+    """Tell the faults of one run.
+
+    Raises:
+        InvalidInput: The adapter would have no module to sit on, or one that it cannot sit on.
+        RshubError: The memory is full, or the training diverged.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as fault:
+        raise _out_of_memory(job, recorder) from fault
+    except RuntimeError as fault:
+        if any(words in str(fault).lower() for words in _FULL):
+            raise _out_of_memory(job, recorder) from fault
+        if "probability tensor" not in str(fault):
+            raise
+        raise diverged(job, recorder.step, "its probabilities are no numbers") from fault
+    except ValueError as fault:
+        if isinstance(fault, RshubError) or "target" not in str(fault).lower():
+            raise
+        raise InvalidInput(f"lora.target_modules: {fault}", where="lora.target_modules") from fault
+
+
+def _out_of_memory(job: Job, recorder: Recorder) -> RshubError:
+    recipe = job.recipe
+    smaller = max(1, recipe.at_once // 2)
+    while recipe.per_update % smaller:
+        smaller -= 1
+    kept = "; its checkpoints are kept, and the same command goes on from them" if job.checkpoints else ""
+    remedy = f"lower micro_batch, {recipe.at_once} now, to {smaller}" if recipe.at_once > 1 else "take a smaller model"
+    if recipe.reinforced:
+        remedy += "; completions are sampled a whole batch at a time, so batch may be too large as well"
+    return RshubError(
+        f"the memory was full after step {recorder.step} of {job.steps}", where="micro_batch", remedy=remedy + kept
+    )

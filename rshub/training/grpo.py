@@ -1,0 +1,48 @@
+"""Group relative policy optimisation: a completion is judged against the mean of its prompt's completions.
+
+The rewards are added up with their weights first, and the sum is judged. By default it is not divided by its deviation
+(``scale_rewards: none``): then a mixture of rewards means what it says, on every prompt alike. The divergence from the
+start is part of the loss, token by token.
+"""
+
+from __future__ import annotations
+
+from trl import GRPOConfig, GRPOTrainer
+
+from rshub.training.arguments import arguments, sampling
+from rshub.training.bench import bench
+from rshub.training.job import Job, Trained
+from rshub.training.log_lines import reinforcement_line
+from rshub.training.reward_functions import reward_functions
+from rshub.training.trainers import CutOff, Silent
+
+
+class _Trainer(CutOff, Silent, GRPOTrainer):  # type: ignore[misc]  # the library is not typed
+    """TRL's trainer, silent."""
+
+
+def train_grpo(job: Job) -> Trained:
+    """Train by group relative policy optimisation.
+
+    Raises:
+        InvalidInput: The adapter has no module to sit on.
+        RshubError: The training diverged, the memory was full, or a reward failed.
+    """
+    recipe = job.recipe
+    functions, weights = reward_functions(recipe.rewards, recipe.reward_weights, job.rows)
+    with bench(job, reinforcement_line(recipe)) as at:
+        trainer = _Trainer(
+            reward_funcs=functions,
+            args=arguments(
+                GRPOConfig,
+                job,
+                at.folder,
+                scale_rewards=recipe.scale_rewards,
+                multi_objective_aggregation="sum_then_normalize",
+                loss_type="dapo",
+                **sampling(recipe, weights),
+            ),
+            **at.parts,
+        )
+        trainer.shortest = recipe.min_completion_length
+        return at.run(trainer)

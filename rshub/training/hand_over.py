@@ -1,0 +1,86 @@
+"""After the training: the expert is measured on prompts that the recipe names, and published with what is known of it.
+
+Both leave the expert in its folder as it is, whatever goes wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rshub.errors import MissingExtra
+from rshub.evaluation.evaluate import evaluate
+from rshub.experts.base_identity import BaseIdentity
+from rshub.experts.publish import CURVE, Published, publish
+from rshub.fronts.pictures.training import plot_training
+from rshub.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from rshub.training.train import TrainResult
+
+SCORES = "scores.json"
+MEASURED_BY = "rshub train"
+
+
+def measure(
+    recipe: Recipe, folder: Path, base: BaseIdentity, *, endpoint: str | None, token: str | None
+) -> tuple[dict[str, Any], ...]:
+    """Measure all rewards on the prompts that the recipe names, sampled as in training; give the payoff row."""
+    scores = evaluate(
+        [folder if folder.is_absolute() else f"./{folder}"],
+        rewards={name: reward.spec for name, reward in recipe.rewards.items()},
+        prompts=str(recipe.eval_prompts),
+        base=base.path or f"{base.repo_id}@{base.revision}",
+        limit=recipe.eval_limit,
+        max_new_tokens=recipe.max_completion_length,
+        temperature=recipe.temperature,
+        out=folder / SCORES,
+        endpoint=endpoint,
+        token=token,
+    )
+    asked: Mapping[str, Any] = scores.unknown.get("prompts") or {}
+    return tuple(
+        {
+            "reward": name,
+            "value": score.mean,
+            "stderr": score.stderr,
+            "n": score.n,
+            "split": asked.get("split"),
+            "prompts_digest": asked.get("sha256"),
+            "measured_by": MEASURED_BY,
+        }
+        for name, score in scores.points[0].rewards.items()
+    )
+
+
+def push_expert(
+    result: TrainResult,
+    repo: str,
+    *,
+    private: bool,
+    license: str | None,  # noqa: A002 - the Hub's word
+    endpoint: str | None,
+    token: str | None,
+) -> tuple[Published, tuple[str, ...]]:
+    """Publish an expert with its card, its payoff row and the picture of its training; say what could not be drawn."""
+    notes: tuple[str, ...] = ()
+    try:
+        plot_training(result.log, result.folder / CURVE, trained=tuple(result.training["mixture"]))
+    except MissingExtra as fault:
+        notes = (f"published without a picture of the training: {fault.message}",)
+    published = publish(
+        result.folder,
+        repo,
+        reward=result.reward,
+        spec=result.spec,
+        base=f"{result.base.repo_id}@{result.base.revision}",
+        init=str(result.training["init"]),
+        training=result.training,
+        scores=result.scores,
+        private=private,
+        license=license,
+        endpoint=endpoint,
+        token=token,
+    )
+    return published, notes

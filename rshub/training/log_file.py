@@ -1,0 +1,39 @@
+"""The log of a training: one JSON object a line, written as it runs, read back after a kill.
+
+A number that is none is null there; a line that was cut off, and those of steps that will be taken again, are dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+NAME = "training_log.jsonl"
+
+
+def as_text(line: Mapping[str, Any]) -> str:
+    """Write one line."""
+    return json.dumps(line, allow_nan=False) + "\n"
+
+
+def keep_lines(log: Path, step: int) -> list[dict[str, Any]]:
+    """Keep the lines up to a step, in the file too, and give them."""
+    if not log.exists():
+        return []
+    lines = [_read(text) for text in log.read_text().splitlines() if text.endswith("}")]
+    kept = [line for line in lines if line["step"] <= step]
+    log.write_text("".join(map(as_text, kept)))
+    return kept
+
+
+def number(value: Any) -> float | None:
+    """Give a number as JSON can hold it; what was not logged, or is not finite, is None."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _read(text: str) -> dict[str, Any]:
+    line: dict[str, Any] = json.loads(text, parse_constant=lambda _: None)
+    return line

@@ -1,0 +1,59 @@
+"""The model that is trained: the base from safetensors on this machine, with what the recipe starts from.
+
+A fresh adapter is left to the trainer, which seeds it: equal seeds give adapters that start bit for bit alike. An
+adapter that is continued is loaded to be trained, and the trainer keeps a frozen copy to measure the divergence from.
+One that stays below a new one is added to the base in memory, in float32, so that the start is the base without the new
+adapter.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftConfig, PeftModel
+from transformers import AutoModelForCausalLM
+
+from rshub.training.job import Job
+from rshub.training.recipe import LoraSettings
+
+
+def open_model(job: Job) -> tuple[Any, Any]:
+    """Load the model, and give with it the config of a fresh adapter, if it is to get one."""
+    recipe = job.recipe
+    model = AutoModelForCausalLM.from_pretrained(
+        job.base,
+        dtype=getattr(torch, recipe.dtype),
+        trust_remote_code=False,
+        local_files_only=True,
+        use_safetensors=True,
+    )
+    if recipe.artefact == "full":
+        return model, None
+    if job.start is None:
+        return model, _fresh(recipe.lora)
+    if recipe.init.startswith("stacked"):
+        return PeftModel.from_pretrained(model, job.start).merge_and_unload(), _fresh(recipe.lora)
+    config = PeftConfig.from_pretrained(job.start)
+    config.lora_dropout = recipe.lora.dropout
+    config.inference_mode = False
+    return PeftModel.from_pretrained(model, job.start, config=config, is_trainable=True), None
+
+
+def save_trained(job: Job, model: Any) -> None:
+    """Save what was trained: the adapter alone, without the copy that the trainer measured against; or every weight."""
+    if job.recipe.artefact == "full":
+        model.save_pretrained(job.output)
+    else:
+        model.save_pretrained(job.output, selected_adapters=["default"], save_embedding_layers=False)
+
+
+def _fresh(lora: LoraSettings) -> Any:
+    targets = lora.target_modules
+    return LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(targets) if isinstance(targets, tuple) else targets,
+        task_type="CAUSAL_LM",
+    )
