@@ -28,15 +28,6 @@ def _blend(point: Point, shares: Mapping[str, float], directions: Mapping[str, D
     return Point(kind=point.kind, rewards={WANTED: score(samples)}, coefficients=point.coefficients)
 
 
-def turns(first: Point, second: Point, share: float) -> Point:
-    """Give the point of somebody who asks the second model for a share of the prompts, drawn by lot, else the first."""
-    rewards = {}
-    for name, one in first.rewards.items():
-        pairs = zip(one.samples or (), second.rewards[name].samples or (), strict=True)
-        rewards[name] = score([None if None in pair else (1 - share) * pair[0] + share * pair[1] for pair in pairs])
-    return Point(kind="soup", rewards=rewards)
-
-
 def score(samples: Sequence[float | None]) -> RewardScore:
     """Take the mean of the values of prompts."""
     known = [value for value in samples if value is not None]

@@ -13,7 +13,7 @@ from rshub.fronts.connectivity import margins
 from rshub.fronts.front import front, lines
 from rshub.preferences.scores import Point
 from scripts.reproduction.album import Album
-from scripts.reproduction.blend import turns
+from scripts.reproduction.blend import WANTED, blended
 from scripts.reproduction.experiments import mixed
 from scripts.reproduction.finding import Finding
 from scripts.reproduction.judging import SLACK, Effect, better, difference, never_below, no_worse, volumes
@@ -72,20 +72,22 @@ def connection(study: Study, line: Sequence[Point], *, figure: str, what: str) -
 
 
 def gain(study: Study, line: Sequence[Point], *, figure: str, what: str) -> Finding:
-    """Judge whether soups cover more than taking turns between the two ends of their line."""
+    """Judge whether soups are better, on average, than taking turns between the two ends of their line."""
     count = len(line) - 1
-    lots = [turns(line[0], line[-1], number / count) for number in range(count + 1)]
-    found = volumes(study.directions(study.pair), line, lots, name="soups minus taking turns")
+    shares = {reward: 0.5 / study.distance(reward, line[0], line[-1]) for reward in study.pair}
+    scores = blended(line, shares, study.directions(study.pair))
+    factors = dict.fromkeys(range(1, count), 1.0 / (count - 1)) | {0: -0.5, count: -0.5}
+    effect = difference(scores, WANTED, factors, name="mean margin over the line")
     return Finding(
         figure=figure,
         task=study.task,
-        claim=f"Soups of {what} cover more than taking turns between the two.",
-        rule=f"Hypervolume of the {len(line)} points minus that of as many points on the straight line, in the box "
-        "around all; holds when it is surely above zero, fails when it is surely below.",
-        unit="share of the box",
-        verdict=better([found.gap]),
-        effects=[found.gap],
-        summary=f"hypervolume {found.first:.3f} against {found.second:.3f}; gap {found.gap}",
+        claim=f"Soups of {what} are better, on average, than taking turns between the two.",
+        rule=f"Mean over {count - 1} soups and both rewards of the margin over the line between the experts; holds when "
+        "it is surely above zero, fails when it is surely below.",
+        unit="distance between the experts",
+        verdict=better([effect]),
+        effects=[effect],
+        summary=f"{effect}; an ideal pair, each expert at the peak of its reward, has {(count + 1) / (6 * count):.3f}",
     )
 
 

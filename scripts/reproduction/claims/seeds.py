@@ -45,7 +45,7 @@ def find(study: Study, album: Album) -> list[Finding]:
             claim="Soups of two experts for one reward, of two seeds, give no spectrum: they cover less than soups of "
             "experts for two rewards.",
             rule=f"Difference of hypervolumes at {len(ACROSS)} points each, in the box around both sets; holds when "
-            "both are surely above zero, fails when one is surely below.",
+            "both are surely above zero, fails when one is surely below. Each interval is of 95 % for itself.",
             unit="share of the box",
             verdict=better(wider),
             effects=wider,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rshub.preferences.scores import Point, Scores
+from rshub.rewards.spec import Reward
 from scripts.reproduction.album import Album
 from scripts.reproduction.blend import folds
 from scripts.reproduction.finding import Finding
@@ -24,10 +25,11 @@ def find(study: Study, album: Album) -> list[Finding]:
         f"{study.task}-metrics", scores, title=f"{study.task}: all metrics along lambda", amount=study.amount
     )
     effects, chosen = [], []
-    for metric in extras:
+    good = [metric for metric in extras if not _is_size(study.world.extras[metric])]
+    for metric in good:
         direction = scores.rewards[metric]
         best, numbers = folds(line[1:-1], metric, direction)
-        effects.append(_gain(scores, metric, best, among=len(extras)))
+        effects.append(_gain(scores, metric, best, among=len(good)))
         where = " and ".join(f"{(number + 1) / 10:g}" for number in sorted(set(numbers)))
         chosen.append(f"{metric}: best soup at lambda {where} of {study.pair[1]}, chosen on each half of the prompts")
     return [
@@ -35,9 +37,9 @@ def find(study: Study, album: Album) -> list[Finding]:
             figure=FIGURES.get(study.task, "10"),
             task=study.task,
             claim="A metric that no expert was trained for can be better at a soup than at both experts.",
-            rule="For each such metric the best of the nine soups, chosen on half the prompts and judged on the other "
-            "half, minus the better expert, in units of the metric's range along lambda. Holds when one is surely "
-            f"above zero, fails when none can be; 95 % for all {len(extras)} together.",
+            rule="For each such metric (lengths aside, of which more is not better) the best of the nine soups, chosen "
+            "on half the prompts and judged on the other half, minus the better expert, in units of the metric's range "
+            f"along lambda. Holds when one is surely above zero, fails when none can be; 95 % for all {len(good)}.",
             unit="the metric's range along lambda",
             verdict=some_better(effects),
             effects=effects,
@@ -47,6 +49,10 @@ def find(study: Study, album: Album) -> list[Finding]:
             scores=[kept],
         )
     ]
+
+
+def _is_size(reward: Reward) -> bool:
+    return all(term.startswith("metric:length") for term in reward.terms)
 
 
 def _gain(scores: Scores, metric: str, best: Point, *, among: int) -> Effect:
