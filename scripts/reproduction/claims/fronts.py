@@ -82,8 +82,8 @@ def gain(study: Study, line: Sequence[Point], *, figure: str, what: str) -> Find
         figure=figure,
         task=study.task,
         claim=f"Soups of {what} are better, on average, than taking turns between the two.",
-        rule=f"Mean over {count - 1} soups and both rewards of the margin over the line between the experts; holds when "
-        "it is surely above zero, fails when it is surely below.",
+        rule=f"Mean over {count - 1} soups and both rewards of the margin over the line between the experts; holds "
+        "when it is surely above zero, fails when it is surely below.",
         unit="distance between the experts",
         verdict=better([effect]),
         effects=[effect],
