@@ -7,11 +7,11 @@ That library takes longer to import than an adapter to compose, so it is importe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rshub.errors import IntegrityError, InvalidInput, NotFound
 from rshub.hub.seam import mapped
@@ -104,18 +104,25 @@ class Hub:
 
     def list_models(self, *, tags: Sequence[str] = (), author: str | None = None) -> list[RepoSummary]:
         """List the models that carry every one of these tags, sorted by name."""
+        return self._list(self._api.list_models, tags, author)
+
+    def list_datasets(self, *, tags: Sequence[str] = (), author: str | None = None) -> list[RepoSummary]:
+        """List the datasets that carry every one of these tags, sorted by name."""
+        return self._list(self._api.list_datasets, tags, author)
+
+    def _list(self, look: Callable[..., Iterable[Any]], tags: Sequence[str], author: str | None) -> list[RepoSummary]:
         self._knock()
         with mapped(self.shown):
-            found = self._api.list_models(filter=list(tags) or None, author=author, expand=["sha", "tags", "private"])
+            found = look(filter=list(tags) or None, author=author, expand=["sha", "tags", "private"])
             return sorted(
                 (
                     RepoSummary(
-                        repo_id=RepoId(model.id),
-                        commit=CommitSha(model.sha or ""),
-                        tags=tuple(model.tags or ()),
-                        private=bool(model.private),
+                        repo_id=RepoId(repo.id),
+                        commit=CommitSha(repo.sha or ""),
+                        tags=tuple(repo.tags or ()),
+                        private=bool(repo.private),
                     )
-                    for model in found
+                    for repo in found
                 ),
                 key=lambda summary: summary.repo_id,
             )
