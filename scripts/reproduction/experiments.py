@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-WHOLE: Mapping[str, Any] = {"artefact": "full", "learning_rate": 3e-4}
-"""What differs when all weights are trained: a rate that suits weights rather than factors."""
+WHOLE: Mapping[str, Any] = {"artefact": "full", "lora": None, "learning_rate": 3e-4}
+"""What differs when all weights are trained: no adapter, and a rate that suits weights rather than factors."""
 
 UNIFORM = "morl-uniform"
 
@@ -64,11 +64,12 @@ def runs(rewards: Sequence[str], morl: Sequence[int]) -> dict[str, Run]:
 
 
 def recipe(run: Run, *, task: Mapping[str, Any], steps: int | None) -> dict[str, Any]:
-    """Give the recipe of one run: the task's, with what differs."""
-    return {
+    """Give the recipe of one run: the task's, with what differs; None takes a key away."""
+    wanted = {
         **task,
         **run.settings,
         "seed": run.seed,
         "reward_weights": dict(run.mixture),
         **({} if steps is None else {"steps": steps, "warmup_steps": 0}),
     }
+    return {key: value for key, value in wanted.items() if value is not None}
