@@ -17,15 +17,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import click
 
 SECONDS_BETWEEN_LINES = 5.0
 BAR_DELAY = 0.5  # seconds
 
-Progress = Callable[[int, int], None]
-"""Told how much is done, and of how much."""
+
+class Progress(Protocol):
+    """Told how much is done, and of how much; and where things stand, in a few words."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Show it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +159,9 @@ def _bar(doing: str, unit: str) -> Iterator[Progress]:
 
     with tqdm(desc=doing, unit=unit, unit_scale=True, file=sys.stderr, leave=False, delay=BAR_DELAY) as bar:
 
-        def tell(done: int, total: int) -> None:
+        def tell(done: int, total: int, note: str = "") -> None:
+            if note:
+                bar.set_postfix_str(note, refresh=False)
             bar.update(done - bar.n)
             if bar.total != total:  # the total is known with the first step only
                 bar.total = total
@@ -167,12 +173,12 @@ def _bar(doing: str, unit: str) -> Iterator[Progress]:
 def _lines(doing: str, unit: str) -> Progress:
     last = time.monotonic()
 
-    def tell(done: int, total: int) -> None:
+    def tell(done: int, total: int, note: str = "") -> None:
         nonlocal last
         if (now := time.monotonic()) - last >= SECONDS_BETWEEN_LINES:
             last = now
             how_far = f"{size(done)} of {size(total)}" if unit == "B" else f"{done} of {total} {unit}s"
-            print(f"{doing}: {how_far}", file=sys.stderr, flush=True)
+            print(f"{doing}: {how_far}" + (f", {note}" if note else ""), file=sys.stderr, flush=True)
 
     return tell
 

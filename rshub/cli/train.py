@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,9 +12,13 @@ import rshub
 from rshub.cli.choosing import FILE
 from rshub.cli.output import Output, as_argument, output_options, same_hub
 from rshub.cli.verb import Verb
+from rshub.training.log_file import in_brief
+
+if TYPE_CHECKING:
+    from rshub.experts.base_identity import BaseIdentity
 
 
-def _overrides(_context: click.Context, parameter: click.Parameter, settings: tuple[str, ...]) -> dict[str, str]:
+def read_overrides(_context: click.Context, parameter: click.Parameter, settings: tuple[str, ...]) -> dict[str, str]:
     """Read key=value, each key once."""
     found: dict[str, str] = {}
     for setting in settings:
@@ -32,7 +38,7 @@ def _overrides(_context: click.Context, parameter: click.Parameter, settings: tu
     "overrides",
     metavar="key=value",
     multiple=True,
-    callback=_overrides,
+    callback=read_overrides,
     help="Override one key of the recipe.",
 )
 @click.option("--output", "folder", metavar="DIR", type=click.Path(path_type=Path), help="Where the adapter goes.")
@@ -53,7 +59,12 @@ def train(
     output: Output,
 ) -> None:
     """Train an expert by a recipe."""
-    with output.progress("training", unit="step") as progress:
+    with output.progress("training", unit="step") as tell:
+
+        def follow(line: Mapping[str, Any]) -> None:
+            if tell is not None:
+                tell(line["step"], line["steps"], in_brief(line))
+
         done = rshub.train(
             recipe,
             overrides=overrides,
@@ -63,11 +74,18 @@ def train(
             license=license_,
             endpoint=endpoint,
             token=token,
-            progress=progress,
+            on_log=follow,
         )
     output.show(done.to_json(), lines=done.lines, brief=lambda: [str(done.folder)])
     if done.published is None:
-        said = ("--reward", done.reward, "--spec", done.spec)
-        base = ("--base", "OWNER/BASE") if done.base.repo_id is None else ()
+        said = ("--reward", done.reward, *(("--spec", done.spec) if done.spec else ()))
+        base = _base(done.base, whole=done.training["settings"].get("artefact") == "full")
         place = as_argument(done.folder), f"OWNER/{done.reward}"
         output.hint("rshub", "publish", *place, *said, *base, *same_hub(endpoint))
+
+
+def _base(base: BaseIdentity, *, whole: bool) -> tuple[str, ...]:
+    """Name the base in a hint, where an expert does not name it itself: an adapter names a repo."""
+    if base.repo_id is None:
+        return ("--base", "OWNER/BASE")
+    return ("--base", f"{base.repo_id}@{base.revision}") if whole else ()

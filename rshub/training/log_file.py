@@ -34,6 +34,12 @@ def number(value: Any) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
+def in_brief(line: Mapping[str, Any]) -> str:
+    """Say where a training stands, for a bar: reward and divergence, or the loss where there is nothing else."""
+    names = ("reward", "kl") if "reward" in line else ("loss",)
+    return ", ".join(f"{name} {line[name]:.3f}" for name in names if line.get(name) is not None)
+
+
 def _read(text: str) -> dict[str, Any]:
     line: dict[str, Any] = json.loads(text, parse_constant=lambda _: None)
     return line

@@ -47,9 +47,3 @@ def loss_line(**measured: str) -> Line:
         return {key: number(logs.get(theirs)) for key, theirs in keys.items()}
 
     return line
-
-
-def in_brief(line: Mapping[str, Any]) -> str:
-    """Say where a training stands, for a bar: reward and divergence, or the loss where there is nothing else."""
-    names = ("reward", "kl") if "reward" in line else ("loss",)
-    return ", ".join(f"{name} {line[name]:.3f}" for name in names if line.get(name) is not None)

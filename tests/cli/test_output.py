@@ -127,3 +127,11 @@ def test_a_path_in_a_hint_is_read_as_a_path(tmp_path):
     assert as_argument(Path("soup")) == "./soup"
     assert as_argument(Path("./soup")) == "./soup"
     assert as_argument(tmp_path) == str(tmp_path)
+
+
+def test_progress_says_where_things_stand(capsys, monkeypatch):
+    clock = iter([0.0, 5.0])
+    monkeypatch.setattr(output_file.time, "monotonic", lambda: next(clock))
+    with Output().progress("training", unit="step") as tell:
+        tell(2, 9, "reward 0.512, kl 0.031")
+    assert capsys.readouterr().err == "training: 2 of 9 steps, reward 0.512, kl 0.031\n"
