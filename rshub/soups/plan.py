@@ -6,7 +6,7 @@ Only headers and configs decide, so a plan can be printed and refused at once.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -168,16 +168,26 @@ class ComposePlan:
             memo=self.memo,
         )
 
-    def change(self, touched: Touched, work: np.dtype[Any] = SINGLE) -> Change:
+    def change(
+        self, touched: Touched, work: np.dtype[Any] = SINGLE, look: Callable[[list[Share], Setting], None] | None = None
+    ) -> Change:
         """Mix the experts' deltas of one tensor, in a working dtype.
+
+        Args:
+            touched: The tensor.
+            work: float32 or float64.
+            look: Called with the deltas when they are open, before they are mixed.
 
         Raises:
             IntegrityError: When a factor holds NaN or an infinity.
             Incompatible: When a weighted factor overflows.
         """
         stored = self.stored(touched)
+        shares, setting = self.shares(touched, stored, work), self.setting(touched, stored, work)
+        if look is not None:
+            look(shares, setting)
         try:
-            return self.method.mix(self.shares(touched, stored, work), self.setting(touched, stored, work))
+            return self.method.mix(shares, setting)
         except Incompatible as fault:
             raise Incompatible(f"{touched.tensor}: {fault}", where=touched.tensor, remedy=fault.remedy) from fault
 

@@ -1,8 +1,9 @@
 """What the experts of a soup are to each other, and what the soup is to their sum: norms and inner products.
 
-They come from the factors, without dense products, where there are only factors. What is no factor is measured on all
-changed elements of a small soup and on a seeded sample of a large one, so that no expert is read whole a second time,
-but for one of which the sample shows nothing. An expert with a coefficient that changes nothing is refused.
+They come from the factors, without dense products, where there are only factors; those are looked at when they are
+opened to be written, so that they are read once. What is no factor is measured on all changed elements of a small soup
+and on a seeded sample of a large one, so that no expert is read whole a second time, but for one of which the sample
+shows nothing. An expert with a coefficient that changes nothing is refused, before anything is written where it can be.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -80,31 +82,103 @@ class Look:
     sampled: bool
 
 
+class Surveyor:
+    """Looks at every changed tensor of a soup: at factors while they are at hand, at all else before.
+
+    Use it as ``begin``, then ``change`` for whatever is written, then ``finish``.
+    """
+
+    def __init__(self, plan: ComposePlan) -> None:
+        self._plan = plan
+        self._ranges = sample_ranges(plan)
+        self._looks: dict[TensorName, Look] = {}
+
+    def begin(self) -> None:
+        """Look at what is no factor, and at the factors of each expert until one of them is not zero.
+
+        Raises:
+            IntegrityError: When what is read holds NaN or an infinity.
+            Incompatible: When an expert with a coefficient changes nothing.
+        """
+        plan = self._plan
+        self._look_at([touched for touched in plan.touched if not _by_factors(plan, touched)])
+        for number in range(len(plan.ingredients)):
+            mine = [one for one in plan.touched if any(part.ingredient == number for part in one.contributions)]
+            for touched in mine:
+                if touched.tensor not in self._looks:
+                    self._looks[touched.tensor] = _look(plan, touched, None)
+                if self._looks[touched.tensor].inner[number, number]:
+                    break
+            else:
+                if not any(self._looks[touched.tensor].sampled for touched in mine):
+                    _refuse_nothing(plan, number)
+
+    def change(self, touched: Touched, work: np.dtype[Any] = SINGLE) -> Change:
+        """Mix the experts' deltas of one tensor, and look at them where they are factors.
+
+        Raises:
+            IntegrityError: When a factor holds NaN or an infinity.
+            Incompatible: When a weighted factor overflows.
+        """
+
+        def look(shares: Sequence[Share], setting: Setting) -> None:
+            if touched.tensor not in self._looks:
+                self._looks[touched.tensor] = _seen(self._plan, touched, shares, setting, None)
+
+        return self._plan.change(touched, work, look if _by_factors(self._plan, touched) else None)
+
+    def finish(self) -> Survey:
+        """Look at what is left, and add up.
+
+        Raises:
+            IntegrityError: When a factor holds NaN or an infinity.
+            Incompatible: When an expert with a coefficient changes nothing.
+        """
+        plan = self._plan
+        self._look_at([touched for touched in plan.touched if touched.tensor not in self._looks])
+        found = self._summed()
+        if missed := _missed(plan, self._looks, found):
+            self._look_at(missed, whole=True)
+            found = self._summed()
+        for number in range(len(plan.ingredients)):
+            if not found.inner[number, number]:
+                _refuse_nothing(plan, number)
+        return found
+
+    def _look_at(self, tensors: Sequence[Touched], *, whole: bool = False) -> None:
+        """Look at tensors, several at a time."""
+
+        def look(touched: Touched) -> Look:
+            return _look(self._plan, touched, None if whole else self._ranges[touched.tensor])
+
+        if tensors:
+            with one_thread(), ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool:
+                self._looks |= zip((touched.tensor for touched in tensors), pool.map(look, tensors), strict=True)
+
+    def _summed(self) -> Survey:
+        return _summed(self._plan, [self._looks[touched.tensor] for touched in self._plan.touched])
+
+
 def survey(plan: ComposePlan) -> Survey:
-    """Take all norms and inner products.
+    """Take all norms and inner products of a soup that is not written.
 
     Raises:
-        IntegrityError: When a factor holds NaN or an infinity.
+        IntegrityError: When what is read holds NaN or an infinity.
         Incompatible: When an expert with a coefficient changes nothing.
     """
-    ranges = sample_ranges(plan)
-    with one_thread(), ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool:
-        looks = list(pool.map(lambda touched: _look(plan, touched, ranges[touched.tensor]), plan.touched))
-        found = _summed(plan, looks)
-        if missed := _missed(plan, looks, found):
-            whole = pool.map(lambda at: _look(plan, plan.touched[at], None), missed)
-            for at, look in zip(missed, whole, strict=True):
-                looks[at] = look
-            found = _summed(plan, looks)
-    for number, ingredient in enumerate(plan.ingredients):
-        if not found.inner[number, number]:
-            label = ingredient.expert.label
-            raise Incompatible(
-                f"{label} has the coefficient {ingredient.coefficient!r}, but its delta is exactly zero",
-                where=label,
-                remedy="leave it out, or publish it again after training",
-            )
-    return found
+    surveyor = Surveyor(plan)
+    surveyor.begin()
+    return surveyor.finish()
+
+
+def _refuse_nothing(plan: ComposePlan, number: int) -> NoReturn:
+    ingredient = plan.ingredients[number]
+    label = ingredient.expert.label
+    raise Incompatible(
+        f"{label} has the coefficient {ingredient.coefficient!r}, but its delta is exactly zero",
+        where=label,
+        remedy="leave it out, or publish it again after training",
+    )
 
 
 def _summed(plan: ComposePlan, looks: Sequence[Look]) -> Survey:
@@ -122,24 +196,33 @@ def _summed(plan: ComposePlan, looks: Sequence[Look]) -> Survey:
     )
 
 
-def _missed(plan: ComposePlan, looks: Sequence[Look], found: Survey) -> list[int]:
-    """Give the places of the sampled tensors of those experts of which the sample shows nothing."""
+def _missed(plan: ComposePlan, looks: Mapping[TensorName, Look], found: Survey) -> list[Touched]:
+    """Give the sampled tensors of those experts of which the sample shows nothing."""
     unseen = {
         number for number in range(len(plan.ingredients)) if not (found.inner[number, number] and found.norm_of(number))
     }
     return [
-        at
-        for at, (touched, look) in enumerate(zip(plan.touched, looks, strict=True))
-        if look.sampled and any(part.ingredient in unseen for part in touched.contributions)
+        touched
+        for touched in plan.touched
+        if looks[touched.tensor].sampled and any(part.ingredient in unseen for part in touched.contributions)
     ]
 
 
+def _by_factors(plan: ComposePlan, touched: Touched) -> bool:
+    """Say whether the factors of a tensor's deltas tell all about it."""
+    return touched.low_rank is not None and plan.method.ranks != "full"
+
+
 def _look(plan: ComposePlan, touched: Touched, asked: range | None) -> Look:
-    """Look at one tensor: at its factors, and where there is more, at a range of its elements, or at all."""
-    by_factors = touched.low_rank is not None and plan.method.ranks != "full"
-    work = SINGLE if by_factors else plan.work(touched)
+    """Open the deltas of one tensor and look at them."""
+    work = SINGLE if _by_factors(plan, touched) else plan.work(touched)
     stored = plan.stored(touched)
     shares, setting = plan.shares(touched, stored, work), plan.setting(touched, stored, work)
+    return _seen(plan, touched, shares, setting, asked)
+
+
+def _seen(plan: ComposePlan, touched: Touched, shares: Sequence[Share], setting: Setting, asked: range | None) -> Look:
+    """Look at one tensor: at its factors, and where there is more, at a range of its elements, or at all."""
     coefficients = np.array([share.coefficient for share in shares])
     change = None if plan.method.exact else plan.method.mix(shares, setting)
     gram = factor_gram([share.part for share in shares])
@@ -159,7 +242,7 @@ def _look(plan: ComposePlan, touched: Touched, asked: range | None) -> Look:
     at = [part.ingredient for part in touched.contributions]
     inner = np.zeros((len(plan.ingredients),) * 2)
     inner[np.ix_(at, at)] = gram
-    sampled = not by_factors and not all(stratum.whole for stratum in measured)
+    sampled = not _by_factors(plan, touched) and not all(stratum.whole for stratum in measured)
     return Look(inner=inner, norm=squared, gap=gap, sampled=sampled)
 
 

@@ -16,8 +16,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from rshub.errors import IntegrityError
+from rshub.errors import Incompatible, IntegrityError
 from rshub.soups.survey import SAMPLE_ELEMENTS
+from rshub.soups.writing.build import write_soup
 from rshub.soups.writing.build_checkpoint import write_checkpoint
 from rshub.tensors import output_file
 from rshub.tensors.tensor_file import TensorFile
@@ -116,6 +117,28 @@ def test_nothing_is_read_or_written_twice(costs):
     for cost in found:
         looks = 2 * SAMPLE_ELEMENTS * 2 * 3 if kind == "weights" else 0  # what figures are taken of, in three files
         assert cost["read"] + cost["written"] <= 1.02 * cost["least"] + looks
+
+
+@pytest.mark.parametrize("form", ["checkpoint", "adapter"])
+@pytest.mark.parametrize("method", ["delta", "factor"])
+def test_factors_are_read_once(tiny, pot, monkeypatch, form, method):
+    """But for those of one module of each expert, which tell before all writing that it is not empty."""
+    base, experts = tiny.base(), [tiny.adapter(seed=seed) for seed in range(2)]
+    plan = pot.plan(base, [(experts[0], 0.5), (experts[1], 0.5)], format=form, method=method)
+    read, real = [], TensorFile.read
+    monkeypatch.setattr(TensorFile, "read", lambda file, name: (read.append(name), real(file, name))[1])
+    out = tiny.path("out")
+    write_soup(plan, out, base_model="b", base_revision=None)
+    assert len(set(read)) == len(experts[0].factors) * 2
+    assert len(read) == 2 * (len(set(read)) + 2)
+
+
+def test_an_empty_expert_is_refused_before_anything_is_written(tiny, pot, monkeypatch):
+    base, full, empty = tiny.base(), tiny.adapter(), tiny.adapter(seed=1, size=0)
+    plan, out = pot.plan(base, [(full, 0.5), (empty, 0.5)]), tiny.path("out")
+    with pytest.raises(Incompatible, match="exactly zero"):
+        write_soup(plan, out, base_model="b", base_revision=None)
+    assert list(out.iterdir()) == []
 
 
 def test_memory_is_small_and_does_not_grow_with_the_base(costs):

@@ -14,7 +14,7 @@ from typing import Any
 from rshub.soups.honesty import figures, rounding_figures, truncation_warnings
 from rshub.soups.plan import ComposePlan
 from rshub.soups.report_lines import report_lines
-from rshub.soups.survey import survey
+from rshub.soups.survey import Surveyor
 from rshub.soups.writing.build_adapter import write_adapter
 from rshub.soups.writing.build_checkpoint import write_checkpoint
 from rshub.soups.writing.earlier import EarlierSoup
@@ -60,18 +60,29 @@ def write_soup(
         RshubError: When an expert or the base turns out not to be sound, or nothing is left of the change.
         OSError: When a file cannot be written.
     """
-    found = survey(plan)
-    report = figures(plan, found)
+    surveyor = Surveyor(plan)
+    surveyor.begin()
     files: dict[str, tuple[Digest | None, int]]
     if plan.format == "adapter":
         files, rank = write_adapter(
-            plan, staging, base_model=base_model, base_revision=base_revision, digests=digests, progress=progress
+            plan,
+            staging,
+            base_model=base_model,
+            base_revision=base_revision,
+            change=surveyor.change,
+            digests=digests,
+            progress=progress,
         )
+        report = figures(plan, surveyor.finish())
         lost = rank["lost_energy"]
         report["warnings"] += truncation_warnings(lost)
         report |= {"rank": rank, "rounding_error": lost**0.5, "survival": 1.0 - lost, "moved": None}
     else:
-        written = write_checkpoint(plan, staging, earlier=earlier, digests=digests, progress=progress)
+        written = write_checkpoint(
+            plan, staging, change=surveyor.change, earlier=earlier, digests=digests, progress=progress
+        )
+        found = surveyor.finish()
+        report = figures(plan, found)
         rounding = rounding_figures(plan, found, written.samples, lambda: moved_at_all(plan, staging))
         report["warnings"] += rounding.pop("warnings")
         report |= rounding

@@ -28,6 +28,7 @@ from rshub.soups.plan import ComposePlan
 from rshub.soups.writing.adapter_config import adapter_config
 from rshub.soups.writing.change_tiles import change_tiles, changes, dense_change
 from rshub.tensors.blas import one_thread
+from rshub.tensors.changes import Change
 from rshub.tensors.dense_rank import nearest_of_rank
 from rshub.tensors.dtypes import SINGLE, Array
 from rshub.tensors.factors import Factors, truncated
@@ -50,10 +51,20 @@ def write_adapter(
     *,
     base_model: str,
     base_revision: str | None,
+    change: Callable[[Touched], Change] | None = None,
     digests: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[dict[str, tuple[Digest | None, int]], dict[str, Any]]:
     """Write ``adapter_config.json`` and ``adapter_model.safetensors``.
+
+    Args:
+        plan: What to write.
+        staging: An existing folder that has none of the files.
+        base_model: The base's repo or path.
+        base_revision: The base's commit.
+        change: Opens and mixes the deltas of one tensor; the plan's own way if absent.
+        digests: Whether to take the sha256 of each file.
+        progress: Called now and then with the bytes done and the bytes in all.
 
     Returns:
         Each file's sha256 and size (bytes), and the figures of the rank.
@@ -80,7 +91,7 @@ def write_adapter(
     header = render_header(((name, "F32", shape) for name, shape in shapes), metadata={"format": "pt"})
     sha, size, energy = hashlib.sha256(), 0, Energy()
     with (staging / WEIGHTS).open("xb") as file, one_thread():
-        for data in _blocks(plan, pairs, whole, header, energy):
+        for data in _blocks(plan, pairs, whole, header, energy, change=change or plan.change):
             file.write(data)
             size += len(data)
             if digests:
@@ -116,15 +127,21 @@ def _pairs(plan: ComposePlan) -> list[Touched]:
 
 
 def _blocks(
-    plan: ComposePlan, pairs: Sequence[Touched], whole: Sequence[Kept], header: bytes, energy: Energy
+    plan: ComposePlan,
+    pairs: Sequence[Touched],
+    whole: Sequence[Kept],
+    header: bytes,
+    energy: Energy,
+    *,
+    change: Callable[[Touched], Change],
 ) -> Iterator[bytes]:
     """Give the bytes of the weights in order, noting the energy that each module loses and has."""
     yield header
     for one in pairs:
         form = plan.forms[one.tensor]
-        change, lost, there = _cut(plan, one, form)
+        mixed, lost, there = _cut(plan, change, one, form)
         energy.modules[form.layer] = (lost, there)
-        for values, (_, shape) in zip(_sides(change, one, form), _tensors(one, form, plan.adapter_rank), strict=True):
+        for values, (_, shape) in zip(_sides(mixed, one, form), _tensors(one, form, plan.adapter_rank), strict=True):
             filled = np.zeros(shape, np.float32)
             filled[tuple(slice(size) for size in values.shape)] = values
             yield filled.tobytes()
@@ -132,12 +149,14 @@ def _blocks(
         yield from _absolute(plan, kept, energy)
 
 
-def _cut(plan: ComposePlan, one: Touched, form: Form) -> tuple[Factors, float, float]:
+def _cut(
+    plan: ComposePlan, opened: Callable[[Touched], Change], one: Touched, form: Form
+) -> tuple[Factors, float, float]:
     """Give a change as factors of at most the rank that was asked for, the energy it loses and has."""
     if form.how == "dense":
         assert plan.rank is not None
         return nearest_of_rank(dense_change(plan, one), plan.rank)
-    change = plan.change(one).factors
+    change = opened(one).factors
     assert change is not None
     return (change, 0.0, 0.0) if plan.rank is None else truncated(change, plan.rank)
 

@@ -11,6 +11,9 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from rshub.errors import IntegrityError
 from rshub.formats.canonical import load_json
@@ -20,11 +23,15 @@ from rshub.soups.plan import ComposePlan
 from rshub.soups.survey import sample_ranges
 from rshub.soups.writing.earlier import EarlierSoup
 from rshub.soups.writing.output_layout import OutputShard, output_shards
+from rshub.tensors.changes import Change
 from rshub.tensors.dtypes import FLOATS, working
 from rshub.tensors.kernels import Sample, TensorRewrite
 from rshub.tensors.pieces import FilePlan, Literal, Piece, Rewritten, Verbatim
 from rshub.tensors.windows import WINDOW_BYTES, write_files
 from rshub.types import Digest, TensorName
+
+Open = Callable[[Touched, np.dtype[Any]], Change]
+"""Opens the deltas of one tensor and mixes them, in a working dtype."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +47,7 @@ def write_checkpoint(
     plan: ComposePlan,
     staging: Path,
     *,
+    change: Open | None = None,
     earlier: EarlierSoup | None = None,
     digests: bool = True,
     progress: Callable[[int, int], None] | None = None,
@@ -51,6 +59,7 @@ def write_checkpoint(
     Args:
         plan: What to write.
         staging: An existing folder that has none of the files.
+        change: Opens and mixes the deltas of one tensor in a working dtype; the plan's own way if absent.
         earlier: A soup whose untouched files are shared where this one has the same.
         digests: Whether to take the sha256 of each file.
         progress: Called now and then with the bytes done and the bytes in all.
@@ -69,7 +78,7 @@ def write_checkpoint(
     shared: dict[str, Digest] = {}
     files: list[FilePlan] = []
     for shard in output_shards(plan):
-        file = _file_plan(plan, shard, touched, sampled, whole[shard.source])
+        file = _file_plan(plan, shard, touched, sampled, whole[shard.source], change=change or plan.change)
         (staging / file.name).parent.mkdir(exist_ok=True)
         digest = earlier.share(file, staging / file.name) if earlier and shard.untouched else None
         if digest is None:
@@ -98,6 +107,8 @@ def _file_plan(
     touched: Mapping[TensorName, Touched],
     sampled: Mapping[TensorName, range],
     whole: set[TensorName],
+    *,
+    change: Open,
 ) -> FilePlan:
     """Lay out one output shard: its header, and its tensors in the order of the base's bytes.
 
@@ -128,7 +139,7 @@ def _file_plan(
                 target_dtype=target,
                 source_start=span.start,
                 work=work,
-                change=functools.partial(plan.change, one, work) if one else None,
+                change=functools.partial(change, one, work) if one else None,
                 sampled=sampled.get(name, range(0)),
             )
             pieces.append(Rewritten(start=at, tensor=rewrite))
