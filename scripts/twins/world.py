@@ -1,0 +1,99 @@
+"""What every tiny world shares: facts, a source that states some of them, and writers who say some of them.
+
+A world is a list of slots. The source of a record (an article, a post, a question) states a slot or leaves it out;
+writers nearly always say the slots at the core and rarely those at the rim, and now and then they say what the source
+does not state. So a model that imitates them has room in both directions: to say more, and to say only what is certain.
+Pure and seeded; the texts themselves are each task's own.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+Said = Mapping[str, str]
+"""What an answer says: slot to value, in the order of the slots."""
+
+SPOILED = 0.15
+"""The share of answers that are spoiled when answers of every kind are wanted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slot:
+    """One thing that may be known and said.
+
+    Args:
+        values: What it can be.
+        stated: How often the source states it.
+        said: How often a writer says it where the source states it.
+        invented: How often a writer says it where the source does not.
+    """
+
+    values: tuple[str, ...]
+    stated: float = 1.0
+    said: float = 1.0
+    invented: float = 0.0
+
+
+Slots = Mapping[str, Slot]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One draw of a world: the value of every slot, and which of them the source states."""
+
+    facts: Mapping[str, str]
+    stated: frozenset[str] = field(default_factory=frozenset)
+
+    def right(self, slot: str, value: str) -> bool:
+        """Say whether the source states just that."""
+        return slot in self.stated and self.facts[slot] == value
+
+
+def record(slots: Slots, rng: random.Random) -> Record:
+    """Draw a record."""
+    facts = {name: rng.choice(slot.values) for name, slot in slots.items()}
+    return Record(facts=facts, stated=frozenset(name for name, slot in slots.items() if rng.random() < slot.stated))
+
+
+def written(slots: Slots, known: Record, rng: random.Random) -> dict[str, str]:
+    """Draw what one writer says of a record."""
+    said = {}
+    for name, slot in slots.items():
+        sure = name in known.stated
+        if rng.random() < (slot.said if sure else slot.invented):
+            said[name] = known.facts[name] if sure else rng.choice(slot.values)
+    return said
+
+
+def anything(slots: Slots, known: Record, rng: random.Random) -> dict[str, str]:
+    """Draw what an answer of any kind says, from the barest to the fullest, from the careful to the careless.
+
+    Judges are trained on these, so that they know the answers to which training may drive a model.
+    """
+    fullness, care, slips = rng.random(), rng.random(), 0.1 * rng.random()
+    said = {}
+    for name, slot in slots.items():
+        sure = name in known.stated
+        core = slot.said == 1.0 and slot.stated == 1.0
+        if core or rng.random() < (fullness if sure else fullness * care):
+            said[name] = rng.choice(slot.values) if not sure or rng.random() < slips else known.facts[name]
+    return said
+
+
+def spoiled(text: str, rng: random.Random) -> str:
+    """Spoil a text as a model that goes astray would: words twice, words left out, an end that is missing."""
+    words = text.split()
+    place = rng.randrange(len(words))
+    kind = rng.randrange(3)
+    if kind == 0:
+        return " ".join([*words[:place], *words[place : place + 3], *words[place:]])
+    if kind == 1:
+        return " ".join([*words[:place], *words[place + 2 :]]) or words[0]
+    return " ".join(words[: max(1, place)])
+
+
+def said_share(slots: Slots, sayings: Sequence[Said]) -> dict[str, float]:
+    """Give how often each slot is said."""
+    return {name: sum(name in said for said in sayings) / max(1, len(sayings)) for name in slots}
