@@ -56,7 +56,7 @@ def maximise(linear: Array, pairs: Array) -> Array:
             value = float(linear @ point + point @ hessian @ point / 2.0)
             if value > height + slack:
                 best, height = point, value
-    return _rounded(best)
+    return rounded(best)
 
 
 def pairs_of(count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -79,7 +79,7 @@ def _stationary(linear: Array, hessian: Array) -> Array | None:
     return np.asarray(found / found.sum()) if inside else None
 
 
-def _rounded(point: Array) -> Array:
+def rounded(point: Array) -> Array:
     """Round, and let the largest coefficient make the sum 1."""
     point = point.round(_DIGITS)
     largest = int(point.argmax())

@@ -1,0 +1,1 @@
+"""Choosing coefficients for a preference, with as few evaluations as a budget allows."""
