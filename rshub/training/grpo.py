@@ -7,6 +7,9 @@ start is part of the loss, token by token.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from trl import GRPOConfig, GRPOTrainer
 
 from rshub.training.arguments import arguments, sampling
@@ -33,16 +36,21 @@ def train_grpo(job: Job) -> Trained:
     with bench(job, reinforcement_line(recipe)) as at:
         trainer = _Trainer(
             reward_funcs=functions,
-            args=arguments(
-                GRPOConfig,
-                job,
-                at.folder,
-                scale_rewards=recipe.scale_rewards,
-                multi_objective_aggregation="sum_then_normalize",
-                loss_type="dapo",
-                **sampling(recipe, weights),
-            ),
+            args=settings(job, at.folder, weights),
             **at.parts,
         )
         trainer.shortest = recipe.min_completion_length
         return at.run(trainer)
+
+
+def settings(job: Job, folder: Path, weights: Sequence[float]) -> GRPOConfig:
+    """Give what TRL is told."""
+    return arguments(
+        GRPOConfig,
+        job,
+        folder,
+        scale_rewards=job.recipe.scale_rewards,
+        multi_objective_aggregation="sum_then_normalize",
+        loss_type="dapo",
+        **sampling(job.recipe, weights),
+    )

@@ -31,9 +31,9 @@ def open_model(job: Job) -> tuple[Any, Any]:
     if recipe.artefact == "full":
         return model, None
     if job.start is None:
-        return model, _fresh(recipe.lora)
+        return model, fresh(recipe.lora)
     if recipe.init.startswith("stacked"):
-        return PeftModel.from_pretrained(model, job.start).merge_and_unload(), _fresh(recipe.lora)
+        return PeftModel.from_pretrained(model, job.start).merge_and_unload(), fresh(recipe.lora)
     config = PeftConfig.from_pretrained(job.start)
     config.lora_dropout = recipe.lora.dropout
     config.inference_mode = False
@@ -48,7 +48,8 @@ def save_trained(job: Job, model: Any) -> None:
         model.save_pretrained(job.output, selected_adapters=["default"], save_embedding_layers=False)
 
 
-def _fresh(lora: LoraSettings) -> Any:
+def fresh(lora: LoraSettings) -> Any:
+    """Give the config of a new adapter."""
     targets = lora.target_modules
     return LoraConfig(
         r=lora.r,

@@ -132,6 +132,10 @@ def _refuse_clashes(fields: Fields, read: Recipe) -> None:
         fields.fault("lora", "with artefact full there is no adapter")
     if read.artefact == "full" and kind in ADAPTER_INITS:
         fields.fault("init", f"{kind} starts an adapter; for artefact full name a base that it is merged into")
+    if read.eval_prompts is not None and not read.rewards:
+        fields.fault("eval_prompts", "there is no reward to measure on them")
+    if read.eval_prompts is not None and kind == "stacked":
+        fields.fault("eval_prompts", "an adapter that is stacked on another is not what was trained without it")
     if read.dtype != "float32" and (read.artefact == "full" or kind == "stacked"):
         why = "every weight is trained" if read.artefact == "full" else "the adapter below is added to the base"
         fields.fault("dtype", f"{read.dtype} would round what is learned away, because {why}; float32 does not")

@@ -6,6 +6,9 @@ from the start is taken off it, summed over the completion.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from trl import RLOOConfig, RLOOTrainer
 
 from rshub.training.arguments import arguments, sampling
@@ -32,14 +35,19 @@ def train_rloo(job: Job) -> Trained:
     with bench(job, reinforcement_line(recipe)) as at:
         trainer = _Trainer(
             reward_funcs=functions,
-            args=arguments(
-                RLOOConfig,
-                job,
-                at.folder,
-                normalize_advantages=recipe.normalize_advantages,
-                **sampling(recipe, weights),
-            ),
+            args=settings(job, at.folder, weights),
             **at.parts,
         )
         trainer.shortest = recipe.min_completion_length
         return at.run(trainer)
+
+
+def settings(job: Job, folder: Path, weights: Sequence[float]) -> RLOOConfig:
+    """Give what TRL is told."""
+    return arguments(
+        RLOOConfig,
+        job,
+        folder,
+        normalize_advantages=job.recipe.normalize_advantages,
+        **sampling(job.recipe, weights),
+    )
