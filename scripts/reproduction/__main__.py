@@ -22,6 +22,7 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("HF_HOME", str(out / "work" / "cache"))  # read when huggingface_hub is imported
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models: handing work to a second thread costs more
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # a twin that is published already is no news
     from scripts.reproduction.reproduce import reproduce
 
     began = time.monotonic()

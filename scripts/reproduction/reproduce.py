@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from scripts.reproduction.page import Chapter, Results, render
 from scripts.reproduction.sizes import sizes_of
 from scripts.reproduction.study import Study
 from scripts.reproduction.workshop import Workshop
-from scripts.reproduction.worlds import open_world
+from scripts.reproduction.worlds import opened
 
 Claim = Callable[[Study, Album], list[Finding]]
 
@@ -69,15 +70,17 @@ def reproduce(out: Path, *, tasks: Sequence[str], fast: bool, say: Say) -> Resul
 def _chapter(task: str, out: Path, *, fast: bool, costs: Costs, say: Say) -> Chapter:
     sizes = sizes_of(task, fast=fast)
     work = out / "work"
-    with costs.of(f"twin {task}"):
-        world = open_world(task, work, prompts=sizes.prompts, fast=fast)
-    workshop = Workshop(world, kept=work / "models", recipes=out / "recipes", steps=sizes.steps, costs=costs, say=say)
-    study = Study(world, workshop, sizes=sizes, ledger=Ledger(work / "ledger"), costs=costs)
-    album = Album(out)
-    findings = []
-    for claim in (*EVERY, *MORE.get(task, ())):
-        for finding in claim(study, album):
-            say(f"  {finding.figure:<7} {finding.verdict}: {finding.claim} {finding.summary}")
-            findings.append(finding)
-    study.close()
+    with ExitStack() as stack:
+        with costs.of(f"twin {task}"):
+            world = stack.enter_context(opened(task, work, prompts=sizes.prompts, fast=fast))
+        workshop = Workshop(
+            world, kept=work / "models", recipes=out / "recipes", steps=sizes.steps, costs=costs, say=say
+        )
+        study = Study(world, workshop, sizes=sizes, ledger=Ledger(work / "ledger"), costs=costs)
+        stack.callback(study.close)
+        findings = []
+        for claim in (*EVERY, *MORE.get(task, ())):
+            for finding in claim(study, Album(out)):
+                say(f"  {finding.figure:<7} {finding.verdict}: {finding.claim} {finding.summary}")
+                findings.append(finding)
     return Chapter(task=task, facts=world.facts, amount=study.amount, models=workshop.table(), findings=tuple(findings))

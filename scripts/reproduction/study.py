@@ -128,10 +128,10 @@ class Study:
         world = self.world
         evaluator = Evaluator.open(
             folders,
-            base=world.base,
+            base=world.recipe["base"],
             rewards=world.judged,
             prompts=world.prompts,
-            sampling=Sampling(seeds=self.sizes.seeds, max_new_tokens=world.max_new_tokens),
+            sampling=Sampling(seeds=self.sizes.seeds, max_new_tokens=world.recipe["max_completion_length"]),
             ledger=self._ledger,
             endpoint=world.endpoint,
             token=world.token,

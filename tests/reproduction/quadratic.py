@@ -31,12 +31,10 @@ class Quadratic(Study):
         specs = SPECS if rewards == 2 else SPECS | MORE
         world = World(
             task=task,
-            base="./nowhere",
             prompts=PromptSet(prompts=(Prompt(text="?"),) * PROMPTS, name="none", split="test", digest="0" * 64),
             rewards={name: reward_from_spec(spec) for name, spec in specs.items()},
             extras={name: reward_from_spec(spec) for name, spec in OTHER.items()},
             recipe={},
-            max_new_tokens=1,
         )
         super().__init__(world, None, sizes=sizes_of(task, fast=False), ledger=None, costs=None)
         self._shape, self._luck, self._apart = shape, luck, apart

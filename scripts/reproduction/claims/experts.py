@@ -22,7 +22,7 @@ def find(study: Study, album: Album) -> list[Finding]:
         effects.append(Effect(name=name, value=gain, low=gain - reach, high=gain + reach))
     return [
         Finding(
-            figure="all",
+            figure="before",
             task=study.task,
             claim="Every expert is better than the start on the reward that it was trained for.",
             rule="Gain on held-out prompts, paired; the interval is three standard errors either way, and holds when "
