@@ -14,10 +14,11 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from rshub.errors import RshubError as RshubError
     from rshub.evaluation.evaluate import evaluate as evaluate
+    from rshub.evaluation.front import front as front
+    from rshub.evaluation.selection.select import select as select
     from rshub.experts.browse import info as info
     from rshub.experts.browse import ls as ls
     from rshub.experts.publish import publish as publish
-    from rshub.fronts.front import front as front
     from rshub.hub.environment import env as env
     from rshub.localhub import LocalHub as LocalHub
     from rshub.preferences.preference import Preference as Preference
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from rshub.soups.resolve import resolve as resolve
     from rshub.soups.verify import verify as verify
     from rshub.training.train import train as train
+    from rshub.training.train_all import train_all as train_all
 
 _ROOMS = {
     "LocalHub": "rshub.localhub",
@@ -35,12 +37,14 @@ _ROOMS = {
     "compose": "rshub.soups.compose",
     "env": "rshub.hub.environment",
     "evaluate": "rshub.evaluation.evaluate",
-    "front": "rshub.fronts.front",
+    "front": "rshub.evaluation.front",
     "info": "rshub.experts.browse",
     "ls": "rshub.experts.browse",
     "publish": "rshub.experts.publish",
     "resolve": "rshub.soups.resolve",
+    "select": "rshub.evaluation.selection.select",
     "train": "rshub.training.train",
+    "train_all": "rshub.training.train_all",
     "verify": "rshub.soups.verify",
 }
 

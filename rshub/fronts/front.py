@@ -18,7 +18,7 @@ from rshub.fronts.figures import describe, shortfalls
 from rshub.fronts.pictures.front import plot_front
 from rshub.preferences.scores import Scores
 
-__all__ = ["demand", "describe", "front", "lines", "shortfalls"]
+__all__ = ["check_requirements", "demand", "describe", "front", "lines", "shortfalls"]
 
 REQUIREMENTS = ("connectivity", "coverage")
 
@@ -57,14 +57,7 @@ def front(
         InvalidInput: The file, or a name, is wrong.
         Incompatible: A requirement is not met; the figures are fine and the picture is drawn.
     """
-    for name in require:
-        if name not in REQUIREMENTS:
-            guess = nearest(name[:40], REQUIREMENTS)
-            raise InvalidInput(
-                f"no requirement {name[:40]!r}" + (f"; did you mean {guess!r}?" if guess else ""),
-                where="require",
-                remedy=f"one of {', '.join(REQUIREMENTS)}",
-            )
+    check_requirements(require)
     if not isinstance(scores, Scores):
         scores = Scores.load(scores)
     if reference is not None and not isinstance(reference, Scores):
@@ -76,6 +69,22 @@ def front(
         result["notes"] += plot_front(scores, Path(plot), x=x, y=y, title=title)
     demand(scores, result, require, reference)
     return result
+
+
+def check_requirements(require: Sequence[str]) -> None:
+    """Refuse requirements that are none.
+
+    Raises:
+        InvalidInput: A name is not known.
+    """
+    for name in require:
+        if name not in REQUIREMENTS:
+            guess = nearest(name[:40], REQUIREMENTS)
+            raise InvalidInput(
+                f"no requirement {name[:40]!r}" + (f"; did you mean {guess!r}?" if guess else ""),
+                where="require",
+                remedy=f"one of {', '.join(REQUIREMENTS)}",
+            )
 
 
 def lines(result: Mapping[str, Any]) -> list[str]:

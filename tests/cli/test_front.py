@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+CONTRACT = {"box", "front", "hypervolume", "over_staircase", "over_polyline", "connectivity", "morl"}
+
 
 @pytest.fixture
 def scores(tmp_path):
@@ -31,7 +33,21 @@ def test_json_has_the_figures(rshub, scores):
     assert value["front"] == [0, 1, 2]
     assert value["hypervolume"] == pytest.approx(0.75 * 0.75)
     assert value["connectivity"]["a"]["worst_margin"] == pytest.approx(0.25)
-    assert set(value) >= {"box", "front", "hypervolume", "over_staircase", "over_polyline", "connectivity", "morl"}
+    assert set(value) == {*CONTRACT, "reasons"}  # there is no MORL run, and what is null has its reason
+    assert set(value["reasons"]) == {"morl.hypervolume", "morl.dominated_share"}
+    assert value["morl"] == {"hypervolume": None, "dominated_share": None}
+
+
+def test_json_is_the_contract_and_nothing_else_where_all_is_known(rshub, scores, tmp_path):
+    path = scores(0.75)
+    known = json.loads(path.read_text())
+    known["points"].append({"kind": "morl", "rewards": {"a": 0.5, "b": 0.5}})
+    path.write_text(json.dumps(known))
+    value = rshub("front", "--scores", path, "--json").json
+    assert set(value) == CONTRACT
+    assert value["morl"] == {"hypervolume": 0.25, "dominated_share": 1.0}
+    assert set(value["box"]) == {"nadir", "ideal"}
+    assert set(value["connectivity"]["a"]) == {"worst_margin", "at", "share_holding"}
 
 
 def test_a_requirement_that_fails_exits_with_3_after_the_figures(rshub, scores):
@@ -50,14 +66,11 @@ def test_people_read_lines(rshub, scores):
     assert "connectivity of a: FAILS" in done.out
 
 
-CONTRACT = {"box", "front", "hypervolume", "over_staircase", "over_polyline", "connectivity", "morl"}
-
-
 def test_checks_are_in_the_json_only_when_asked_for_and_always_in_the_text(rshub, scores):
     path = scores(0.75)
     plain, checked = (rshub("front", "--scores", path, "--json", *more).json for more in ((), ("--checks",)))
     assert "checks" not in plain
-    assert set(checked) == {*plain, "checks"}
+    assert set(checked) == {*plain, "rewards", "points", "notes", "checks"}
     assert {name: checked[name] for name in CONTRACT} == {name: plain[name] for name in CONTRACT}
     assert checked["checks"]["curvature"][0]["relative"] == pytest.approx(1.0)
     assert "curvature of a between a and b: 1.00" in rshub("front", "--scores", path).out
@@ -92,3 +105,49 @@ def test_a_file_that_is_not_there_or_wrong_is_refused(rshub, tmp_path, text, cod
     done = rshub("front", "--scores", path, "--json")
     assert done.code == code
     assert done.error["exit_code"] == code
+
+
+def test_the_report_is_one_page_written_also_where_the_answer_is_no(rshub, scores, tmp_path):
+    folder = tmp_path / "page"
+    done = rshub("front", "--scores", scores(0.25), "--report", folder, "--require", "connectivity", "--json")
+    assert done.code == 3
+    assert [path.name for path in folder.iterdir()] == ["index.html"]
+    first = (folder / "index.html").read_bytes()
+    assert b"Mixing has a price" in first
+    done = rshub("front", "--scores", scores(0.75), "--report", folder, "--title", "Again")  # takes the old one's place
+    assert (done.code, f"The page is {folder / 'index.html'}" in done.err) == (0, True)
+    assert b"<h1>Again</h1>" in (folder / "index.html").read_bytes()
+    (tmp_path / "file").write_text("kept")
+    assert rshub("front", "--scores", scores(0.75), "--report", tmp_path / "file").code == 1
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_scores_can_be_written_again(rshub, scores, tmp_path):
+    path = scores(0.75)
+    assert rshub("front", "--scores", path, "--out", tmp_path / "again.json", "-q").code == 0
+    assert json.loads((tmp_path / "again.json").read_text()) == json.loads(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "neither scores nor experts"),
+        (("./x", "./y"), "takes --base, --grid, --reward, --prompts"),
+        (("./x", "--base", "./b", "--grid", "3", "--prompts", "./p.jsonl"), "takes --reward"),
+        (("./x", "--scores", "SCORES", "--grid", "3"), "nothing is measured with grid"),
+        (("./x", "--base", "./b", "--grid", "1"), "1 is not in the range"),
+    ],
+)
+def test_measuring_and_judging_are_not_mixed_up(rshub, scores, words, said):
+    path = scores(0.75)
+    done = rshub("front", *(path if word == "SCORES" else word for word in words), "--json")
+    assert done.code == 2
+    assert said in done.error["message"]
+
+
+def test_judging_takes_no_model_library(process, scores, tmp_path):
+    heavy = {"torch", "transformers", "peft"}
+    words = ["front", "--scores", str(scores(0.75)), "--report", str(tmp_path / "page"), "-q"]
+    code = f"import sys\nfrom rshub.cli.main import main\ntry:\n    main({words!r})\nexcept SystemExit as end:\n"
+    done = process(code=code + f"    assert not end.code\nprint(sorted({heavy!r} & set(sys.modules)))")
+    assert done.out.splitlines()[-1] == "[]"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rshub.preferences.scores import Scores
+from tests.fronts.surface import lattice, surface
 
 PUBLISHED = Path(__file__).parents[2].parent / "shared" / "data" / "published_fronts"
 
@@ -84,3 +85,24 @@ def noisy(typed):
         {"kind": "morl", "rewards": {"recall": 0.812, "precision": 0.766}},
         {"kind": "init", "rewards": {"recall": 0.700, "precision": 0.755}},
     )
+
+
+@pytest.fixture(scope="session")
+def three(typed):
+    """Three experts for x, y and z; z is to be small. The middle is there twice: measured, and as a MORL run."""
+
+    def rewards(shares, gain=0.0):
+        x, y, z = (surface(shares) + gain).tolist()
+        return {"x": x, "y": {"mean": y, "stderr": 0.01}, "z": -z}
+
+    points = [
+        {
+            "kind": "expert" if max(shares) == 1 else "soup",
+            "coefficients": dict(zip("xyz", shares, strict=True)),
+            "rewards": rewards(shares),
+        }
+        for shares in [*lattice(4), (1 / 3, 1 / 3, 1 / 3)]
+    ]
+    points.append({"kind": "morl", "preference": "x=0.5, y=0.5", "rewards": rewards((0.5, 0.5, 0.0), 0.05)})
+    points.append({"kind": "init", "coefficients": {}, "rewards": {"x": 0.0, "y": 0.0, "z": 0.0}})
+    return typed({"x": "max", "y": "max", "z": "min"}, *points)

@@ -7,8 +7,7 @@ import pytest
 
 from rshub.errors import InvalidInput
 from rshub.fronts.pictures.ternary import _filling, _spot, plot_ternary, triangle
-
-from .conftest import surface
+from tests.fronts.surface import surface
 
 
 def model(kind, coefficients, **rewards):

@@ -1,0 +1,1 @@
+"""The page about a front: one HTML file for people who are no specialists."""
