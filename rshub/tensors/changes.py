@@ -14,14 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from rshub.errors import IntegrityError
+from rshub.tensors.blas import add_in_one_pass
 from rshub.tensors.dtypes import Array
 from rshub.tensors.factors import Factors, stack
 from rshub.tensors.stored import StoredTensor
-from rshub.tensors.tiles import Scratch, Tile
-
-CACHE_LINE = 64
-"""Rows of a product lie one cache line further apart than they are long (bytes): rows that begin whole pages apart
-evict each other from the nearest cache, which costs a third of the time of a product."""
+from rshub.tensors.tiles import CACHE_LINE, Scratch, Tile
 
 LAST_BITS = 2.0**-50
 """Coefficients whose sum is nearer to one than this sum to one."""
@@ -130,10 +127,13 @@ class Linear:
         return total
 
     def mix(self, tile: Tile, values: Array, scratch: Scratch) -> None:
-        """Add the parts up onto the values that are stored under a tile: the same bits as ``wanted``, added."""
-        if self.stacked is not None and not self.others and tile.whole:
-            matrix = values.reshape(tile.rows, tile.columns)
-            matrix += block(self.stacked, tile, values.dtype, scratch)
+        """Add the parts up onto the values that are stored under a tile: the same bits as ``wanted``, added.
+
+        Where there are factors alone the values of a whole tile may be a matrix.
+        """
+        if values.ndim == 2:
+            assert self.factors is not None
+            add_product(self.factors, tile, values, scratch)
         else:
             values += self.wanted(tile, values, scratch)
 
@@ -226,18 +226,27 @@ def spread(factors: Factors) -> Factors:
     return Factors(left=factors.left, right=apart)
 
 
-def block(factors: Factors, tile: Tile, work: np.dtype[Any], scratch: Scratch) -> Array:
-    """Form left @ right for a whole tile; its rows lie apart in this thread's buffer."""
-    apart = tile.columns + CACHE_LINE // work.itemsize
-    whole = scratch.take("product", tile.rows * apart, work).reshape(tile.rows, apart)[:, : tile.columns]
-    rows, columns = slice(tile.row, tile.row + tile.rows), slice(tile.column, tile.column + tile.columns)
-    left, right = factors.left[rows], factors.right[:, columns]
-    np.matmul(left.astype(work, copy=False), right.astype(work, copy=False), out=whole)
-    return whole
+def add_product(factors: Factors, tile: Tile, values: Array, scratch: Scratch) -> None:
+    """Add left @ right to a whole tile, a matrix: the same bits as of ``product``, in one pass where that can be."""
+    left, right = _sides(factors, tile, values.dtype)
+    if not add_in_one_pass(left, right, values):
+        values += _product(factors, tile, values.dtype, scratch)
 
 
 def product(factors: Factors, tile: Tile, work: np.dtype[Any], scratch: Scratch, role: str) -> Array:
     """Form left @ right for a whole tile, and give what is asked for of it, flat, in this thread's buffer of a role."""
     flat = scratch.take(role, tile.stop - tile.start, work)
-    np.copyto(flat.reshape(tile.rows, tile.columns), block(factors, tile, work, scratch))
+    np.copyto(flat.reshape(tile.rows, tile.columns), _product(factors, tile, work, scratch))
     return tile.cut(flat)
+
+
+def _product(factors: Factors, tile: Tile, work: np.dtype[Any], scratch: Scratch) -> Array:
+    """Form left @ right for a whole tile; its rows lie apart in this thread's buffer."""
+    whole, _ = scratch.matrix("product", tile.rows, tile.columns, work)
+    return np.matmul(*_sides(factors, tile, work), out=whole)
+
+
+def _sides(factors: Factors, tile: Tile, work: np.dtype[Any]) -> tuple[Array, Array]:
+    """Give the rows of left and the columns of right that a tile takes."""
+    rows, columns = slice(tile.row, tile.row + tile.rows), slice(tile.column, tile.column + tile.columns)
+    return factors.left[rows].astype(work, copy=False), factors.right[:, columns].astype(work, copy=False)

@@ -82,29 +82,33 @@ class TensorRewrite:
                 self._ready = None
 
     def _tile(self, tile: Tile, into: Array, change: Change | None, source: int, scratch: Scratch) -> None:
-        values = scratch.take("values", tile.count, self.work)
         seen = slice(max(tile.low, self.sampled.start) - tile.low, max(0, min(tile.high, self.sampled.stop) - tile.low))
         sampled = seen.start < seen.stop
-        before = wanted = None
-        read = not isinstance(change, Blend) or change.needs_stored
-        if read:
+        part = replace(tile, low=tile.low + seen.start, high=tile.low + seen.stop) if sampled else None
+        matrix = isinstance(change, Linear) and change.factors is not None and tile.whole
+        if matrix:
+            values, flat = scratch.matrix("matrix", tile.rows, tile.columns, self.work)
+        else:
+            values = flat = scratch.take("values", tile.count, self.work)
+        before = wanted = raw = None
+        if not isinstance(change, Blend) or change.needs_stored:
             stored = FLOATS[self.source_dtype]
             raw = into if into.dtype == stored else scratch.take("stored", tile.count, stored)
             self._read(source, tile.low, raw)
-            np.copyto(values, raw)
+            np.copyto(values, raw.reshape(values.shape))
         if isinstance(change, Linear):
-            if sampled:
-                part = replace(tile, low=tile.low + seen.start, high=tile.low + seen.stop)
-                before = values[seen].copy() if read else self._values(source, part, values.dtype)
+            if part is not None:
+                before = self._values(source, part, self.work) if raw is None else raw[seen].astype(self.work)
                 wanted = change.wanted(part, before, scratch).astype(np.float64)
             change.mix(tile, values, scratch)
         elif change is not None:
             whole = change.wanted(tile, values, scratch)
-            if sampled:
+            if part is not None:
                 before, wanted = values[seen].copy(), whole[seen].astype(np.float64)
             values += whole
-        self._check(values, tile, change, source, scratch)
-        np.copyto(into, values, casting="unsafe")
+        if not self._holds(flat):
+            self._refuse(values.reshape(-1), tile, change, source, scratch)
+        np.copyto(into.reshape(values.shape), values, casting="unsafe")
         if before is not None and wanted is not None:
             self._measure(tile.low + seen.start, before.astype(np.float64), wanted, into[seen])
 
@@ -125,11 +129,14 @@ class TensorRewrite:
                 self._ready = self.change()
             return self._ready
 
-    def _check(self, values: Array, tile: Tile, change: Change | None, source: int, scratch: Scratch) -> None:
+    def _holds(self, values: Array) -> bool:
+        """Say whether all values are finite, and none is too large for the output dtype."""
+        limit = largest(self.target_dtype)
+        return bool(values @ values <= limit or np.abs(values).max(initial=0) <= limit)  # no square is above their sum
+
+    def _refuse(self, values: Array, tile: Tile, change: Change | None, source: int, scratch: Scratch) -> None:
         """Refuse what is not finite in a changed tensor, and finite values that the output dtype cannot hold."""
         limit = largest(self.target_dtype)
-        if values @ values <= limit or np.abs(values).max(initial=0) <= limit:  # no square is more than their sum
-            return
         before = self._values(source, tile, values.dtype)
         healthy = np.isfinite(before)
         if change is not None:
