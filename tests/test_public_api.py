@@ -28,6 +28,7 @@ NAMES = {
     "publish",
     "resolve",
     "train",
+    "train_all",
     "verify",
 }
 CLASSES = {"LocalHub", "Mixer", "Preference", "RshubError"}

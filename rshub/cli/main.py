@@ -22,6 +22,7 @@ VERBS = (
     "demo",
     "hub",
     "train",
+    "train-all",
     "publish",
     "ls",
     "info",
@@ -64,7 +65,8 @@ class Verbs(click.Group):
         """Import one verb."""
         if cmd_name not in VERBS:
             return None
-        command = getattr(import_module(f"rshub.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(import_module(f"rshub.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 

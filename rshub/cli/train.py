@@ -11,6 +11,7 @@ import click
 import rshub
 from rshub.cli.choosing import FILE
 from rshub.cli.output import Output, as_argument, output_options, same_hub
+from rshub.cli.overriding import set_option
 from rshub.cli.verb import Verb
 from rshub.training.log_file import in_brief
 
@@ -18,29 +19,9 @@ if TYPE_CHECKING:
     from rshub.experts.base_identity import BaseIdentity
 
 
-def read_overrides(_context: click.Context, parameter: click.Parameter, settings: tuple[str, ...]) -> dict[str, str]:
-    """Read key=value, each key once."""
-    found: dict[str, str] = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key.strip():
-            raise click.BadParameter(f"{setting!r} is not key=value", param=parameter)
-        if key in found:
-            raise click.BadParameter(f"{key} is set twice", param=parameter)
-        found[key] = value
-    return found
-
-
 @click.command(cls=Verb, examples=("rshub train recipe.yaml --set seed=1 --output ./helpful --push org/helpful",))
 @click.argument("recipe", metavar="RECIPE.yaml", type=FILE)
-@click.option(
-    "--set",
-    "overrides",
-    metavar="key=value",
-    multiple=True,
-    callback=read_overrides,
-    help="Override one key of the recipe.",
-)
+@set_option
 @click.option("--output", "folder", metavar="DIR", type=click.Path(path_type=Path), help="Where the adapter goes.")
 @click.option("--push", metavar="REPO", help="Publish the expert here once it is trained.")
 @click.option("--private", is_flag=True, help="Create that repo private.")

@@ -222,7 +222,8 @@ def test_a_terminated_parent_takes_its_processes_with_it(tmp_path):
         "import pathlib, signal, sys\n"
         "from rshub.evaluation.executors import Job, ProcessExecutor\n"
         "signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))\n"
-        f"job = Job(name='a', call=None, command=(sys.executable, '-c', {work!r}), log=pathlib.Path('{tmp_path}/log'))\n"
+        f"log = pathlib.Path('{tmp_path}/log')\n"
+        f"job = Job(name='a', call=None, command=(sys.executable, '-c', {work!r}), log=log)\n"
         "ProcessExecutor(workers=1).run([job], progress=lambda event: None)\n"
     )
     with subprocess.Popen([PYTHON, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}) as parent:
