@@ -23,13 +23,14 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models: handing work to a second thread costs more
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # a twin that is published already is no news
+    from scripts.reproduction.costs import say
     from scripts.reproduction.reproduce import reproduce
 
     began = time.monotonic()
-    results = reproduce(out, tasks=wanted.task or TASKS, fast=wanted.fast, say=_say)
+    results = reproduce(out, tasks=wanted.task or TASKS, fast=wanted.fast, jobs=wanted.jobs, say=say)
     for line in results.lines():
         print(line)
-    _say(f"{(time.monotonic() - began) / 60:.1f} minutes; page: {results.page}")
+    say(f"{(time.monotonic() - began) / 60:.1f} minutes; page: {results.page}")
     return 0
 
 
@@ -41,11 +42,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fast", action="store_true", help="everything shrunk to minutes: the figures mean nothing")
     parser.add_argument("--out", type=Path, default=Path("reproduction"), metavar="DIR", help="where the results go")
     parser.add_argument("--task", action="append", choices=TASKS, help="this task only; may be repeated")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="tasks at once (the number of cores)"
+    )
     return parser
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,11 @@ from rshub.tensors.writer import write_whole
 
 Say = Callable[[str], None]
 """Told one line of what goes on."""
+
+
+def say(line: str) -> None:
+    """Write a line for people."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def cpu_seconds() -> float:
@@ -25,11 +31,14 @@ class Costs:
 
     Args:
         file: The book; made when the first piece is written down.
+
+    Attributes:
+        spent: What pieces took this time, found or made (CPU seconds).
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._spent = 0.0
+        self.spent = 0.0
         self._book: dict[str, float] = {}
         if file.is_file():
             self._book = load_json(file.read_bytes(), source=str(file))
@@ -42,12 +51,8 @@ class Costs:
             yield
         finally:
             used = cpu_seconds() - began
-            self._spent += used
+            self.spent += used
             self._note(piece, used)
-
-    def rest(self) -> None:
-        """Write down what this run has used beside its pieces: imports, judging, drawing."""
-        self._note("everything else", cpu_seconds() - self._spent)
 
     def _note(self, piece: str, used: float) -> None:
         if round(used, 2) > self._book.get(piece, 0.0):
@@ -58,6 +63,6 @@ class Costs:
         """Give what a piece cost, 0 if it was never written down (CPU seconds)."""
         return self._book.get(piece, 0.0)
 
-    def total(self, start: str = "") -> float:
-        """Sum the pieces whose names begin so (CPU seconds)."""
-        return sum(seconds for piece, seconds in self._book.items() if piece.startswith(start))
+    def total(self) -> float:
+        """Give what all pieces cost when they were made (CPU seconds)."""
+        return sum(self._book.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,21 @@ class Picture:
     file: str
     title: str
     caption: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A trained model for the page; ``kl`` is in nats per token at the end, from the start."""
+
+    name: str
+    mixture: Mapping[str, float]
+    seed: int
+    method: str
+    artefact: str
+    steps: int
+    kl: float | None
+    recipe: str
+    cpu_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)

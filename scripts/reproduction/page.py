@@ -14,9 +14,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rshub.fronts.bootstrap import DRAWS
-from scripts.reproduction.finding import Finding
+from scripts.reproduction.finding import Finding, Model
 from scripts.reproduction.judging import FAILS, HOLDS, OPEN, SLACK
-from scripts.reproduction.workshop import Model
 
 SCHEMA = "rshub.reproduction/1"
 VERDICTS = (HOLDS, OPEN, FAILS)
@@ -25,13 +24,18 @@ TOOLS = ("torch", "transformers", "trl", "peft")
 
 @dataclass(frozen=True, kw_only=True)
 class Chapter:
-    """One task: what its twin is, what was trained, and what came out."""
+    """One task: what its twin is, what was trained, and what came out.
+
+    ``made`` is what its pieces cost when they were made, ``spent`` what they took in this run (CPU seconds).
+    """
 
     task: str
     facts: tuple[str, ...]
     amount: str
     models: tuple[Model, ...]
     findings: tuple[Finding, ...]
+    made: float
+    spent: float
 
     def to_json(self) -> dict[str, Any]:
         """Describe it for a program."""
@@ -39,6 +43,7 @@ class Chapter:
             "task": self.task,
             "facts": list(self.facts),
             "amount": self.amount,
+            "cpu_seconds_of_pieces": round(self.made, 1),
             "models": [asdict(model) for model in self.models],
             "findings": [finding.to_json() for finding in self.findings],
         }
@@ -46,13 +51,12 @@ class Chapter:
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """The whole run; ``from_scratch`` is what all pieces cost when they were made (CPU seconds)."""
+    """The whole run; ``cpu_seconds`` is what it took, this process and its children."""
 
     out: Path
     chapters: tuple[Chapter, ...]
     fast: bool
     cpu_seconds: float
-    from_scratch: float
 
     @property
     def page(self) -> Path:
@@ -63,6 +67,11 @@ class Results:
     def findings(self) -> list[Finding]:
         """All findings, task by task."""
         return [finding for chapter in self.chapters for finding in chapter.findings]
+
+    @property
+    def from_scratch(self) -> float:
+        """Give what the run would have taken with nothing kept: its pieces when they were made, and all else."""
+        return self.cpu_seconds + sum(chapter.made - chapter.spent for chapter in self.chapters)
 
     def counted(self) -> dict[str, int]:
         """Say how many claims have which verdict."""
@@ -96,7 +105,7 @@ class Results:
     def costs(self) -> str:
         """Say what the run cost, in words."""
         return (
-            f"This run took {self.cpu_seconds / 60:.1f} CPU-minutes; all pieces, when they were made, "
+            f"This run took {self.cpu_seconds / 60:.1f} CPU-minutes; from nothing, with nothing kept, it takes "
             f"{self.from_scratch / 60:.1f}."
         )
 

@@ -1,10 +1,11 @@
-"""Runs every claim on every task and writes ``results.json`` and the page, after each task anew."""
+"""Runs every claim on every task, and writes ``results.json`` and the page when all are done."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 from rshub.evaluation.ledger import Ledger
@@ -44,43 +45,52 @@ MORE: Mapping[str, Sequence[Claim]] = {
 """What one task shows for all, as in the paper."""
 
 
-def reproduce(out: Path, *, tasks: Sequence[str], fast: bool, say: Say) -> Results:
+def reproduce(out: Path, *, tasks: Sequence[str], fast: bool, jobs: int = 1, say: Say) -> Results:
     """Train, measure and judge.
 
     Args:
         out: The folder of results; what is kept for the next run lies in ``work`` below it.
         tasks: Which of the five.
         fast: Shrink everything: all code, no meaning.
-        say: Told what goes on.
+        jobs: Tasks at once, each in a process of its own; with 1 all is done in this one.
+        say: Told what goes on; from other processes too, so that it must be a plain function.
     """
-    costs = Costs(out / "work" / "costs.json")
-    chapters: list[Chapter] = []
-    results = Results(out=out, chapters=(), fast=fast, cpu_seconds=0.0, from_scratch=0.0)
-    with quiet(), torch_on_one_thread():
-        for task in tasks:
-            say(f"{task}")
-            chapters.append(_chapter(task, out, fast=fast, costs=costs, say=say))
-            costs.rest()
-            results = replace(results, chapters=tuple(chapters), cpu_seconds=cpu_seconds(), from_scratch=costs.total())
-            write_whole(out / "results.json", file_bytes(results.to_json()))
-            write_whole(results.page, render(results).encode())
+    if jobs == 1 or len(tasks) == 1:
+        chapters = [chapter(task, out, fast=fast, say=say) for task in tasks]
+    else:
+        with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
+            begun = [pool.submit(chapter, task, out, fast=fast, say=say) for task in tasks]
+            chapters = [one.result() for one in begun]
+    results = Results(out=out, chapters=tuple(chapters), fast=fast, cpu_seconds=cpu_seconds())
+    write_whole(out / "results.json", file_bytes(results.to_json()))
+    write_whole(results.page, render(results).encode())
     return results
 
 
-def _chapter(task: str, out: Path, *, fast: bool, costs: Costs, say: Say) -> Chapter:
+def chapter(task: str, out: Path, *, fast: bool, say: Say) -> Chapter:
+    """Do one task."""
+    say(f"{task}: begun")
     sizes = sizes_of(task, fast=fast)
-    work = out / "work"
-    with ExitStack() as stack:
-        with costs.of(f"twin {task}"):
+    work = out / "work" / task
+    costs = Costs(work / "costs.json")
+    findings = []
+    with quiet(), torch_on_one_thread(), ExitStack() as stack:
+        with costs.of("twin"):
             world = stack.enter_context(opened(task, work, prompts=sizes.prompts, fast=fast))
-        workshop = Workshop(
-            world, kept=work / "models", recipes=out / "recipes", steps=sizes.steps, costs=costs, say=say
-        )
+        kept, recipes = work / "models", out / "recipes"
+        workshop = Workshop(world, kept=kept, recipes=recipes, steps=sizes.steps, costs=costs, say=say)
         study = Study(world, workshop, sizes=sizes, ledger=Ledger(work / "ledger"), costs=costs)
         stack.callback(study.close)
-        findings = []
         for claim in (*EVERY, *MORE.get(task, ())):
             for finding in claim(study, Album(out)):
-                say(f"  {finding.figure:<7} {finding.verdict}: {finding.claim} {finding.summary}")
+                say(f"{task}: {finding.figure}: {finding.verdict}: {finding.claim} {finding.summary}")
                 findings.append(finding)
-    return Chapter(task=task, facts=world.facts, amount=study.amount, models=workshop.table(), findings=tuple(findings))
+    return Chapter(
+        task=task,
+        facts=world.facts,
+        amount=study.amount,
+        models=workshop.table(),
+        findings=tuple(findings),
+        made=costs.total(),
+        spent=costs.spent,
+    )

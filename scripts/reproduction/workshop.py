@@ -6,8 +6,6 @@ The base and the prompts stand in a recipe at their commits, so the recipe decid
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,22 +20,8 @@ from rshub.training.summary import TOOLS
 from rshub.training.train import train
 from scripts.reproduction.costs import Costs, Say
 from scripts.reproduction.experiments import Run, recipe
+from scripts.reproduction.finding import Model
 from scripts.reproduction.worlds import World
-
-
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """A trained model for the page; ``kl`` is in nats per token at the end, from the start."""
-
-    name: str
-    mixture: Mapping[str, float]
-    seed: int
-    method: str
-    artefact: str
-    steps: int
-    kl: float | None
-    recipe: str
-    cpu_seconds: float
 
 
 class Workshop:
@@ -78,7 +62,7 @@ class Workshop:
             with self._costs.of(f"training {folder.name}"):
                 train(wanted, output=folder, endpoint=self.world.endpoint, token=self.world.token)
         self._made[run.name] = folder
-        self._say(f"  trained   {run.name}: {_moved(log_of(folder), run)}")
+        self._say(f"{name}: {_moved(log_of(folder), run)}")
         return folder
 
     def _described(self, name: str, folder: Path) -> Model:

@@ -19,7 +19,6 @@ from scripts.reproduction.claims import (
     weights,
 )
 from scripts.reproduction.judging import FAILS, HOLDS, OPEN
-from scripts.reproduction.reproduce import EVERY, MORE
 from tests.reproduction.quadratic import Blank, Quadratic, hills, pits
 
 
@@ -54,6 +53,8 @@ def test_claims_on_known_rewards(tmp_path, claim, on_hills, in_pits):
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["news", "assistant"])
 def test_every_picture_is_drawn_and_says_how_much_was_measured(tmp_path, task):
+    from scripts.reproduction.reproduce import EVERY, MORE  # which imports all that trains
+
     study = Quadratic(hills, task=task, rewards=4 if task == "assistant" else 2)
     album = Album(tmp_path)
     findings = [finding for claim in (*EVERY, *MORE[task]) for finding in claim(study, album)]
