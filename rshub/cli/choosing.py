@@ -72,7 +72,13 @@ def choosing_options(command: Callable[..., None]) -> Callable[..., None]:
             show_default=True,
             help="What the preference's numbers are of.",
         ),
-        click.option("--scores", type=FILE, metavar="FILE", help="Measured scores, for a mapping that needs them."),
+        click.option(
+            "--scores",
+            type=FILE,
+            metavar="FILE|REPO[@REV]",
+            help="Measured scores, for a mapping that needs them: a file, or the dataset repo of somebody's "
+            "measurements.  [default: what is published on the base]",
+        ),
         click.option("--policy", type=FILE, metavar="FILE", help="Bounds on the coefficients."),
         click.option("--extrapolate", is_flag=True, help="Allow negative coefficients and sums other than 1."),
         click.option("--lock", type=FILE, metavar="FILE", help="Write the lock here."),

@@ -10,7 +10,13 @@ import click
 
 import rshub
 from rshub.cli.choosing import PreferenceVerb
-from rshub.cli.output import Output, output_options, table
+from rshub.cli.output import Output, output_options, size, table
+from rshub.errors import InvalidInput
+from rshub.evaluation.ledger import Ledger
+from rshub.evaluation.sampling import BATCH
+
+LARGE = 1_000_000_000
+"""Bytes from which on the size of a ledger is worth a line."""
 
 
 @click.command(
@@ -55,7 +61,38 @@ from rshub.cli.output import Output, output_options, table
     show_default=True,
     help="Of the sampling; 0 takes the likeliest token.",
 )
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=BATCH,
+    show_default=True,
+    help="Prompts generated together: memory and speed, not the texts.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "bfloat16", "float16", "auto"]),
+    default="float32",
+    show_default=True,
+    help="In which dtype models are loaded; auto takes what is stored.",
+)
+@click.option("--device", metavar="NAME", help="Where models run.  [default: an accelerator if there is one, else cpu]")
 @click.option("--extrapolate", is_flag=True, help="Allow negative coefficients and sums other than 1.")
+@click.option(
+    "--ensemble",
+    is_flag=True,
+    help="Beside each soup measure the average of its experts' predictions, token by token; costs a pass of each.",
+)
+@click.option(
+    "--ledger",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Where completions and scores are remembered, so that a reward added later costs no generation; delete it "
+    "whenever you like.  [default: $RSHUB_CACHE/ledger or ~/.cache/rshub/ledger]",
+)
+@click.option("--no-ledger", is_flag=True, help="Remember nothing, and use nothing remembered.")
+@click.option("--publish", metavar="REPO", help="Share the measurements in this dataset repo, beside those it holds.")
+@click.option("--private", is_flag=True, help="Create that repo private.")
 @output_options()
 def evaluate(
     *,
@@ -68,13 +105,23 @@ def evaluate(
     limit: int | None,
     max_new_tokens: int,
     temperature: float,
+    batch: int,
+    dtype: str,
+    device: str | None,
     extrapolate: bool,
+    ensemble: bool,
+    ledger: Path | None,
+    no_ledger: bool,
+    publish: str | None,
+    private: bool,
     endpoint: str | None,
     token: str | None,
     output: Output,
 ) -> None:
     """Measure soups: directories, locks or preferences."""
-    with output.progress("evaluating", unit="soup") as progress:
+    if ledger is not None and no_ledger:
+        raise InvalidInput("--ledger and --no-ledger exclude each other", where="--ledger", remedy="use one of them")
+    with output.progress("evaluating", unit="completion") as progress:
         scores = rshub.evaluate(
             soups,
             rewards=rewards,
@@ -84,8 +131,16 @@ def evaluate(
             limit=limit,
             max_new_tokens=max_new_tokens,
             temperature=temperature,
+            batch=batch,
+            dtype=dtype,
+            device=device,
             extrapolate=extrapolate,
+            ensemble=ensemble,
+            ledger=ledger,
+            remember=not no_ledger,
             out=out,
+            publish=publish,
+            private=private,
             endpoint=endpoint,
             token=token,
             progress=progress,
@@ -95,8 +150,21 @@ def evaluate(
         if "asked" in said:
             output.talk(f"{name}: {said['asked']} is {said['spec']} now")
     output.show(value, lines=lambda: _table(value))
+    if not no_ledger:
+        _tell_size(ledger, output)
+    if publish is not None:
+        went = value["published"]
+        output.talk(f"Published {went['repo']} at {went['commit'][:8]}: {', '.join(went['files']) or 'nothing new'}")
     if out is not None:
         output.hint("rshub", "front", "--scores", out)
+
+
+def _tell_size(folder: Path | None, output: Output) -> None:
+    """Say how large the ledger is, once it is large: nothing grows in silence."""
+    ledger = Ledger(folder) if folder is not None else Ledger.of_user()
+    held = ledger.size() if output.talking else 0
+    if held > LARGE:
+        output.talk(f"The ledger {ledger.folder} holds {size(held)}; delete it whenever you like")
 
 
 def _table(scores: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ import contextlib
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rshub.errors import InvalidInput, OutputError
@@ -23,6 +23,7 @@ from rshub.evaluation.lineup import Voices
 from rshub.evaluation.named_rewards import named_rewards
 from rshub.evaluation.points import measured_on, scores_of
 from rshub.evaluation.sampling import BATCH, Sampling
+from rshub.evaluation.share import check_target, share
 from rshub.evaluation.targets import Target, find_target
 from rshub.evaluation.workbench import Workbench
 from rshub.hub.client import Hub
@@ -53,6 +54,8 @@ def evaluate(
     ledger: Path | str | None = None,
     remember: bool = True,
     out: Path | str | None = None,
+    publish: str | None = None,
+    private: bool = False,
     endpoint: str | None = None,
     token: str | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -76,6 +79,8 @@ def evaluate(
         ledger: Where completions and scores are remembered; in the user's cache by default.
         remember: Whether to use a ledger at all.
         out: Write ``scores.json`` here; replaced in one step.
+        publish: Share the measurements in this dataset repo, beside those that it holds; see ``share``.
+        private: Create that repo private.
         endpoint: The hub's address.
         token: Who is asking.
         progress: Called with the completions done and the completions in all.
@@ -103,6 +108,7 @@ def evaluate(
         find_target(str(soup), base, hub, extrapolate=extrapolate, endpoint=endpoint, token=token) for soup in soups
     ]
     jobs = list(_jobs(targets, ensemble=ensemble))
+    place = check_target(publish, targets, hub, private=private) if publish is not None else None
 
     def bench(base: Pin, parts: Mapping[Digest, Pin], told: Told | None) -> Bench:
         return Bench(
@@ -119,6 +125,10 @@ def evaluate(
     scores = scores_of(points, scorers, **measured_on(asked, sampling))
     if out is not None:
         write_whole(Path(out), scores.to_bytes())
+    if place is not None:
+        measured = [(job.target, point) for job, point in zip(jobs, points, strict=True)]
+        shared = share(place[0], measured, scores, hub, private=place[1])
+        scores = replace(scores, unknown={**scores.unknown, "published": shared.to_json()})
     return scores
 
 

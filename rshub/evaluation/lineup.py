@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rshub.errors import InvalidInput
+from rshub.experts.measurements import content_of
 from rshub.formats.canonical import digest
 from rshub.formats.fields import nearest
 from rshub.preferences.preference import INIT, SUM_TOLERANCE
@@ -22,11 +23,6 @@ Recipe = Mapping[Digest, float]
 
 Voices = Sequence[tuple[float, Recipe]]
 """Mixtures whose predictions are averaged, each with its share; a soup is one voice with the share 1."""
-
-
-def expert_content(pin: Pin) -> Digest:
-    """Give the identity of an expert: what its files hold, not what it is called or where it lies."""
-    return digest(dict(pin.files))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +44,7 @@ class Lineup:
     def parts(self) -> dict[Digest, Pin]:
         """Everything that may be mixed, by content; what an expert and the start have in common, as the expert's."""
         pins = [*([self.init] if self.init is not None else []), *self.experts.values()]
-        return {expert_content(pin): pin for pin in pins}
+        return {content_of(pin.files): pin for pin in pins}
 
     def recipe(self, coefficients: Mapping[str, float]) -> Recipe:
         """Say what is mixed under coefficients; ``init`` among them is the share of the start.
@@ -60,12 +56,12 @@ class Lineup:
         values = {label: float(value) for label, value in coefficients.items() if label != INIT}
         mixed: dict[Digest, float] = {}
         for label, value in values.items():
-            content = expert_content(self.experts[label])
+            content = content_of(self.experts[label].files)
             mixed[content] = mixed.get(content, 0.0) + value
         if self.init is not None:
             share = 1.0 if self.init_kind == "stacked" else 1.0 - math.fsum(values.values())
             if abs(share) > SUM_TOLERANCE:
-                content = expert_content(self.init)
+                content = content_of(self.init.files)
                 mixed[content] = mixed.get(content, 0.0) + share
         return {content: value for content, value in mixed.items() if value != 0.0}
 

@@ -69,6 +69,18 @@ class LockedExpert:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MeasuredPin:
+    """A dataset repo with measurements, at the commit that was read."""
+
+    repo_id: str
+    revision: CommitSha
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as it stands in a lock."""
+        return {"repo_id": self.repo_id, "revision": self.revision}
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutputForm:
     """What is made of the soup; see ``compose`` for the meaning of each."""
 
@@ -87,6 +99,7 @@ class SoupLock:
     """A soup, pinned. ``outputs`` holds the sha256 of every composed file, None before composing.
 
     ``init_kind`` says what the start is to the experts: an adapter that they continue, or one that they are stacked on.
+    ``measured`` are the shared measurements that the coefficients stand on.
     """
 
     preference: str
@@ -97,6 +110,7 @@ class SoupLock:
     experts: tuple[LockedExpert, ...]
     init: Pin | None = None
     init_kind: str = ADAPTER_INITS[0]
+    measured: tuple[MeasuredPin, ...] = ()
     form: OutputForm = field(default_factory=OutputForm)
     outputs: Mapping[str, Digest] | None = None
     tool_version: str = ""
@@ -117,6 +131,7 @@ class SoupLock:
             "base": self.base.to_json(),
             "init": {**self.init.to_json(), "kind": self.init_kind} if self.init else None,
             "experts": [expert.to_json() for expert in self.experts],
+            **({"measured": [each.to_json() for each in self.measured]} if self.measured else {}),
             "form": vars(self.form),
             "outputs": dict(self.outputs) if self.outputs is not None else None,
         }
@@ -154,6 +169,7 @@ class SoupLock:
             init=_pin(top.inner("init")) if top.has("init") else None,
             init_kind=top.inner("init", required=False).choice("kind", ADAPTER_INITS, default=ADAPTER_INITS[0]),
             experts=tuple(_expert(item) for item in top.each("experts")),
+            measured=tuple(_measured(item) for item in top.each("measured")),
             form=OutputForm(
                 format=form.text("format", default="checkpoint"),
                 method=form.text("method", default="delta"),
@@ -208,6 +224,10 @@ def _expert(fields: Fields) -> LockedExpert:
     )
 
 
+def _measured(fields: Fields) -> MeasuredPin:
+    return MeasuredPin(repo_id=_repo_id(fields), revision=CommitSha(fields.text("revision", pattern=COMMIT)))
+
+
 def _pin(fields: Fields) -> Pin:
     path = fields.optional_text("path")
     files = {name: Digest(value) for name, value in fields.mapping("files", _is_digest, "a sha256").items()}
@@ -218,12 +238,17 @@ def _pin(fields: Fields) -> Pin:
         fields.fault("path", f"{path!r} is not absolute")
     if path is not None:
         return Pin(path=path, files=files)
+    repo_id = _repo_id(fields)
+    return Pin(repo_id=repo_id, revision=CommitSha(fields.text("revision", pattern=COMMIT)), files=files)
+
+
+def _repo_id(fields: Fields) -> str:
     repo_id = fields.text("repo_id")
     try:
         parse_repo(repo_id)
     except InvalidInput as fault:
         fields.fault("repo_id", fault.message)
-    return Pin(repo_id=repo_id, revision=CommitSha(fields.text("revision", pattern=COMMIT)), files=files)
+    return repo_id
 
 
 def _is_number(value: Any) -> bool:

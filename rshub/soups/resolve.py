@@ -14,6 +14,9 @@ from typing import Any
 from rshub import __version__
 from rshub.errors import Incompatible
 from rshub.experts.base_identity import BaseIdentity, identify_base
+from rshub.experts.measurements import Measurement, content_of, find_measurements, named_measurements
+from rshub.formats.address import RepoAddress, is_folder, parse_repo
+from rshub.formats.names import is_repo_id
 from rshub.hub.client import Hub
 from rshub.preferences.mapping import Mapped, alternatives, map_preference
 from rshub.preferences.policy import LambdaBounds, Policy, check
@@ -21,10 +24,13 @@ from rshub.preferences.preference import Preference
 from rshub.preferences.scores import Scores
 from rshub.soups.candidates import asked_terms, find_candidates, look_up
 from rshub.soups.choose import Candidate, choose
-from rshub.soups.known import what_is_known
-from rshub.soups.lock import LockedExpert, SoupLock
+from rshub.soups.known import Learned, what_is_known
+from rshub.soups.lock import LockedExpert, MeasuredPin, SoupLock
 from rshub.soups.pin import pin_base, pin_expert, pin_init
 from rshub.tensors.writer import write_whole
+
+MEASURED = ("payoff", "surrogate")
+"""The mappings that stand on measurements, and look for those that people share."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +50,7 @@ class Resolution:
     alternatives: Mapping[str, Mapping[str, Any]]
     lock: SoupLock
     mapped: Mapped
+    learned: Learned
     lock_path: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -71,6 +78,8 @@ class Resolution:
             "remark": self.mapped.remark,
             "predicted": _predicted(self.mapped),
             "r2": dict(self.mapped.r2) if self.mapped.r2 is not None else None,
+            "measurements": [_measured(each) for each in self.learned.used],
+            "warnings": list(self.learned.warnings),
             "lock": str(self.lock_path) if self.lock_path else None,
         }
 
@@ -85,6 +94,8 @@ class Resolution:
             at = candidate.version.tag if candidate.version else (candidate.commit or "")[:8]
             why = "; ".join(f"{reason.message} ({reason.code})" for reason in candidate.reasons)
             shown.append(f"  rejected  {candidate.place} {at}: {why}")
+        shown += [f"  measured  by {each.measured_by}: {each.place}" for each in self.learned.used]
+        shown += [f"  warning   {warning}" for warning in self.learned.warnings]
         shown.append(f"  mapping   {self.mapped.remark}")
         for name, row in self.alternatives.items():
             would = ", ".join(f"{label}={value:.4g}" for label, value in row.items() if label != "reason")
@@ -100,7 +111,7 @@ def resolve(
     base: str,
     mapping: str = "identity",
     units: str = "normalised",
-    scores: Path | None = None,
+    scores: Path | str | None = None,
     policy: Path | None = None,
     extrapolate: bool = False,
     lock: Path | None = None,
@@ -115,7 +126,9 @@ def resolve(
         mapping: How the preference becomes coefficients: ``identity``, ``payoff``, ``mixture`` or ``surrogate``. With
             the last, a reward needs no expert if it was scored, and experts named with 0 may be mixed too.
         units: What the preference counts: ``normalised`` or ``raw`` reward units.
-        scores: A ``scores.json`` with payoffs and evaluations, instead of what the experts publish.
+        scores: A ``scores.json`` with payoffs and evaluations, instead of what is published; or the dataset repo of
+            somebody's measurements, ``owner/name[@revision]``. Without either, ``payoff`` and ``surrogate`` look for
+            what anybody measured on the base, and the resolution says whose numbers it stands on.
         policy: A policy file with bounds and denied repos.
         extrapolate: Allow negative numbers and sums other than 1.
         lock: Where to write ``soup.lock.json``.
@@ -131,13 +144,20 @@ def resolve(
     """
     wanted = Preference.parse(preference, extrapolate=extrapolate)
     rules = Policy.load(policy) if policy else None
-    measured = Scores.load(scores) if scores else None
+    repo = _repo_of(scores)
+    measured = Scores.load(scores) if scores and repo is None else None
     hub = Hub(endpoint, token)
     identity = identify_base(base, hub)
+    shared = None
+    if repo is not None:
+        shared = named_measurements(hub, repo, identity)
+    elif measured is None and mapping in MEASURED:
+        trusted = [identity.repo_id.partition("/")[0]] if identity.repo_id else []
+        shared = find_measurements(hub, identity, trusted=trusted, denies=rules.denies if rules else lambda _: False)
 
     fitted = mapping == "surrogate" and bool(wanted.terms)
     asked = (*wanted.terms, *wanted.zeros) if fitted else asked_terms(wanted)
-    scored = measured.rewards if fitted and measured else ()
+    scored = (measured.rewards if measured else shared.rewards if shared else ()) if fitted else ()
     offers = find_candidates(wanted, identity, hub, rules, asked=asked, scored=scored)
     named = {term.label: look_up(term, identity, hub, rules) for term in asked if term.kind != "reward"}
     choice = choose(offers, list(named.values()))
@@ -146,7 +166,10 @@ def resolve(
 
     serves = _serves(chosen)
     mu = {serves.get(name, name): value for name, value in wanted.values.items()}
-    known = what_is_known(chosen, serves, measured)
+    pins = {label: pin_expert(candidate, hub) for label, candidate in chosen.items()} if shared else {}
+    contents = {label: content_of(pin.files) for label, pin in pins.items()}
+    learned = what_is_known(chosen, serves, measured, shared, contents)
+    known = learned.known
     mapped = map_preference(mu, mapping=mapping, units=units, known=known, extrapolate=extrapolate)
     lambdas = {label: mapped.coefficients.get(serves[label], 0.0) for label in chosen}
     start = pin_init(chosen, hub)
@@ -158,13 +181,14 @@ def resolve(
         base=pin_base(identity),
         init=start[0] if start else None,
         init_kind=start[1] if start else "adapter",
+        measured=_pinned(learned) if mapping in MEASURED else (),
         experts=tuple(
             LockedExpert(
                 label=label,
                 reward=candidate.reward,
                 tag=candidate.version.tag if candidate.version else None,
                 coefficient=lambdas[label],
-                pin=pin_expert(candidate, hub),
+                pin=pins.get(label) or pin_expert(candidate, hub),
             )
             for label, candidate in chosen.items()
             if lambdas[label] != 0
@@ -186,6 +210,7 @@ def resolve(
         lock=soup_lock,
         lock_path=lock,
         mapped=mapped,
+        learned=learned,
     )
 
 
@@ -213,6 +238,29 @@ def obey(lock: SoupLock, rules: Policy | None, published: Mapping[str, LambdaBou
                 for violation in violations
             ],
         )
+
+
+def _repo_of(scores: Path | str | None) -> RepoAddress | None:
+    """Say which repo is meant; None for a file, which ends in .json or begins with ./ or /, or is there."""
+    text = str(scores or "")
+    if not text or text.endswith(".json") or is_folder(text) or Path(text).exists():
+        return None
+    return parse_repo(text) if is_repo_id(text.partition("@")[0]) else None
+
+
+def _pinned(learned: Learned) -> tuple[MeasuredPin, ...]:
+    """Pin the repos of the measurements that were used."""
+    used = sorted({(each.repo_id, each.commit) for each in learned.used})
+    return tuple(MeasuredPin(repo_id=repo_id, revision=commit) for repo_id, commit in used)
+
+
+def _measured(source: Measurement) -> dict[str, str]:
+    return {
+        "repo": source.repo_id,
+        "commit": source.commit,
+        "file": source.name,
+        "measured_by": source.measured_by,
+    }
 
 
 def _bounds(chosen: Mapping[str, Candidate]) -> dict[str, LambdaBounds]:

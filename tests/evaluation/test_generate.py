@@ -76,3 +76,59 @@ def test_sampling_follows_the_model_over_the_whole_vocabulary(mixer, prompts):
     for word, share in zip(words, expected, strict=True):
         if word:
             assert counts.get(word, 0) == pytest.approx(share, abs=5 * (share / draws) ** 0.5 + 1e-3)
+
+
+def test_the_rest_of_a_batch_and_its_size_change_nothing(mixer, prompts):
+    """Each prompt draws by its place alone, so a part of the set and small batches give the same texts."""
+    from rshub.evaluation.generate import generate
+
+    texts = [prompt.text for prompt in prompts]
+    model = mixer.mix({"recall": 0.5, "precision": 0.5})
+    whole = generate(model, mixer.tokenizer, texts, seed=3, max_new_tokens=12)
+    assert generate(model, mixer.tokenizer, texts, seed=3, max_new_tokens=12, batch=3) == whole
+    part = generate(model, mixer.tokenizer, texts[5:9], seed=3, max_new_tokens=12, places=range(5, 9))
+    assert part == whole[5:9]
+    assert generate(model, mixer.tokenizer, texts[5:9], seed=3, max_new_tokens=12) != whole[5:9]
+
+
+def test_what_the_base_says_of_sampling_is_not_followed(mixer, prompts):
+    from rshub.evaluation.generate import generate
+
+    texts = [prompt.text for prompt in prompts]
+    model = mixer.mix({})
+    plain = generate(model, mixer.tokenizer, texts, seed=0, max_new_tokens=12)
+    said = model.generation_config
+    before = said.to_dict()
+    try:
+        said.update(do_sample=True, temperature=0.3, top_k=1, top_p=0.1, repetition_penalty=5.0)
+        assert generate(model, mixer.tokenizer, texts, seed=0, max_new_tokens=12) == plain
+    finally:
+        said.update(**before)
+
+
+def test_a_batch_that_does_not_fit_is_halved(mixer, prompts):
+    import torch
+
+    from rshub.errors import RshubError
+    from rshub.evaluation.generate import _write, generate, in_batches
+
+    texts = [prompt.text for prompt in prompts]
+    model = mixer.mix({})
+    sizes = []
+
+    def small(model, tokenizer, rows, draw, tokens):
+        sizes.append(len(rows))
+        if len(rows) > room:
+            raise torch.OutOfMemoryError("full")
+        return _write(model, tokenizer, rows, draw, tokens)
+
+    how = {"seed": 0, "max_new_tokens": 8, "temperature": 1.0, "batch": 16}
+    room = 5
+    batches = list(in_batches(model, mixer.tokenizer, texts, write=small, **how))
+    assert [len(batch) for batch in batches] == [4] * 5
+    whole = generate(model, mixer.tokenizer, texts, seed=0, max_new_tokens=8)
+    assert [text for batch in batches for text in batch] == whole
+    assert sizes == [16, 8, 4, 4, 4, 4, 4]
+    room = 0
+    with pytest.raises(RshubError, match="too small for one prompt"):
+        list(in_batches(model, mixer.tokenizer, texts, write=small, **how))

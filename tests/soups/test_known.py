@@ -24,7 +24,7 @@ def chosen(training):
 
 
 def known(mixture):
-    return what_is_known(chosen({"mixture": mixture}), {"r": "recall"}, None).mixtures["recall"]
+    return what_is_known(chosen({"mixture": mixture}), {"r": "recall"}, None).known.mixtures["recall"]
 
 
 def test_shares_are_read_as_numbers():
