@@ -27,6 +27,7 @@ NAMES = {
     "ls",
     "publish",
     "resolve",
+    "select",
     "train",
     "train_all",
     "verify",

@@ -30,6 +30,7 @@ VERBS = (
     "compose",
     "evaluate",
     "front",
+    "select",
     "verify",
     "env",
 )

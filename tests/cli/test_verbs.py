@@ -16,11 +16,13 @@ NOT_TYPED = {
     "compose": {"progress"},
     "evaluate": {"progress"},
     "front": {"x", "y", "title"},
+    "select": {"measure", "progress"},
 }
 CALLED = {
     "compose": {"hash_": "hash", "format_": "format", "no_digest": "digests"},
     "publish": {"license_": "license", "repo": "repo_id"},
     "train": {"folder": "output", "license_": "license"},
+    "select": {"no_ledger": "remember"},
 }
 
 

@@ -6,8 +6,8 @@ none, by its place. Refused: two experts of one name, and a name that is reserve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from rshub.errors import InvalidInput
 from rshub.experts.base_identity import identify_base
@@ -47,7 +47,7 @@ def name_experts(
     found = []
     for text in experts:
         name, place = _split(text)
-        candidate = look_up(_term(place), identity, hub, rules)
+        candidate = look_up(term_of(place), identity, hub, rules)
         found.append(candidate)
         label = name or candidate.reward or place
         if label in named or label == INIT:
@@ -64,6 +64,30 @@ def name_experts(
     return named
 
 
+def as_preference(coefficients: Mapping[str, float], places: Mapping[str, str]) -> str | None:
+    """Write coefficients as the preference that composes them; None where a name is neither a reward nor a place.
+
+    Args:
+        coefficients: lambda by the name of an expert; ``init`` may be among them.
+        places: Where the experts lie, for those that are not called by it.
+    """
+    terms = []
+    for name, value in coefficients.items():
+        if value == 0.0:
+            continue
+        place = places.get(name, name)
+        try:
+            term = (
+                PreferenceTerm(name=place, kind="reward", revision=None, value=value)
+                if REWARD_NAME.fullmatch(place)
+                else replace(term_of(place), value=value)
+            )
+        except InvalidInput:
+            return None
+        terms.append(str(term))
+    return ", ".join(terms)
+
+
 def _split(text: str) -> tuple[str, str]:
     """Take a name off its place; a folder may hold the sign itself."""
     name, sign, place = text.partition("=")
@@ -78,7 +102,12 @@ def _split(text: str) -> tuple[str, str]:
     return name, place
 
 
-def _term(place: str) -> PreferenceTerm:
+def term_of(place: str) -> PreferenceTerm:
+    """Name an expert in full, as a term of a preference would.
+
+    Raises:
+        InvalidInput: The place is malformed.
+    """
     address = parse_address(place)
     if isinstance(address, RepoAddress):
         return PreferenceTerm(name=address.repo_id, kind="repo", revision=address.revision, value=1.0)

@@ -17,7 +17,7 @@ from rshub.errors import Incompatible, InvalidInput
 from rshub.evaluation.named_rewards import named_rewards
 from rshub.evaluation.sampling import BATCH, Sampling
 from rshub.evaluation.selection.answer import answer
-from rshub.evaluation.selection.named import NamedExpert
+from rshub.evaluation.selection.named import NamedExpert, as_preference
 from rshub.evaluation.selection.search import Measure, Task, measure_one, search
 from rshub.evaluation.selection.selection import Selection, Spent
 from rshub.evaluation.selection.source import Models, Source, opened, refuse_gaps
@@ -142,9 +142,11 @@ def select(
         spent = _budgeted(budget, store, can_measure=source.measure is not None)
         rule = _spend(store, task, mapping, spent=spent, source=source, progress=progress)
         spent = replace(spent, request=store.spent, new=len(store.scores.points) - spent.known)
+        found = answer(store.scores, task, spent, rule=rule)
         return replace(
-            answer(store.scores, task, spent, rule=rule),
+            found,
             preference=str(wanted),
+            soup=as_preference(found.coefficients, {name: one.place for name, one in source.experts.items()}),
             out=Path(out) if out is not None else None,
         )
 

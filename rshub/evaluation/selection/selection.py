@@ -36,8 +36,9 @@ class Selection:
     """The coefficients that were chosen, and what is known of them.
 
     ``mapping`` is the rule that decided in the end: ``surrogate``, ``measured`` (the best of what was measured), or the
-    mapping that was asked for. ``predicted`` gives mean and standard error in each reward's own direction; ``r2`` says
-    how well a quadratic predicts soups that were left out; ``reasons`` says why something is absent.
+    mapping that was asked for. ``soup`` is the preference that composes them. ``predicted`` gives mean and standard
+    error in each reward's own direction; ``r2`` says how well a quadratic predicts soups that were left out;
+    ``reasons`` says why something is absent.
     """
 
     preference: str
@@ -53,6 +54,7 @@ class Selection:
     spent: Spent
     reasons: Mapping[str, str]
     remarks: Sequence[str]
+    soup: str | None = None
     out: Path | None = None
 
     @property
@@ -85,6 +87,7 @@ class Selection:
             "evaluations": vars(self.spent) | {},
             "reasons": dict(self.reasons),
             "remarks": list(self.remarks),
+            "soup": self.soup,
             "out": None if self.out is None else str(self.out),
         }
 
