@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import string
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rshub.experts.catalog import EXPERT_TAG
@@ -34,6 +35,9 @@ _TASKS = {
 _NOUNS = {"lora": "a LoRA", "full": "a fine-tuned version", "partial": "a fine-tuned part"}
 _FIRST = ("method", "objective", "mixture", "dataset", "seed", "steps", "kl")
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*(:[A-Za-z0-9_./-]+)*")
+_NO_TEXT = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
+_UNESCAPED = frozenset(string.ascii_letters + string.digits + " _./:,;()+-@=")
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>|#!~]")
 
 
@@ -67,12 +71,25 @@ def task_of(config: Mapping[str, Any]) -> str | None:
     return next((task for each in classes for ending, task in _TASKS.items() if each.endswith(ending)), None)
 
 
-def front_matter(metadata: dict[str, Any]) -> str:
-    """Write a card's front matter, without the fields that are not known."""
-    import yaml
+def front_matter(metadata: Mapping[str, str | Sequence[str] | None]) -> str:
+    """Write a card's front matter as YAML, without the fields that are not known.
 
-    known = {key: value for key, value in metadata.items() if value not in (None, [], "")}
-    return yaml.safe_dump(known, sort_keys=False, allow_unicode=True).rstrip()
+    Words and lists of words need no library, whose import would take longer than the card.
+    """
+    lines = []
+    for key, value in metadata.items():
+        if isinstance(value, str) and value:
+            lines.append(f"{key}: {_scalar(value)}")
+        elif value:
+            lines += [f"{key}:", *(f"- {_scalar(each)}" for each in value)]
+    return "\n".join(lines)
+
+
+def _scalar(text: str) -> str:
+    """Write a text as YAML reads it back: what might be no text, or hold a mark of YAML's, in quotes and escaped."""
+    if _WORD.fullmatch(text) and text.lower() not in _NO_TEXT:
+        return text
+    return '"' + "".join(letter if letter in _UNESCAPED else f"\\U{ord(letter):08X}" for letter in text) + '"'
 
 
 def plain(text: object) -> str:

@@ -19,7 +19,8 @@ from rshub.tensors.plain_file import open_plain, read_plain
 from rshub.tensors.writer import write_whole
 from rshub.types import Digest
 
-_WORTH_REMEMBERING = 16 * 1024 * 1024
+_WORTH_REMEMBERING = 1 << 20
+"""Bytes; less than this is hashed as fast as it is looked up."""
 
 MOST_REMEMBERED = 4096
 """Digests that are kept: the files of some dozens of large models, in less than a megabyte."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import ctypes
 import errno
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,10 @@ PAGE = 4096
 CLOSED = -1
 """In the place of a descriptor."""
 
-DIRECT_BYTES = 64 << 20
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Why a file does not get its space, where the file system can tell."""
+
+DIRECT_BYTES = 16 << 20
 """From this size on, files are written past the page cache: they must reach the disk before they get their name."""
 
 
@@ -61,6 +66,12 @@ class OutputFile:
             raise
         if self.plan.size >= DIRECT_BYTES and not self.window % PAGE:
             self.direct = _open_direct(self._path)
+        if self.direct is not None:
+            try:
+                reserve(self.direct, self.plan.size)
+            except OSError:
+                self.close()
+                raise
 
     def touching(self, low: int, high: int) -> list[Piece]:
         """Give the pieces that hold bytes of [low, high)."""
@@ -165,6 +176,28 @@ def _open_direct(path: Path) -> int | None:
     with contextlib.suppress(OSError):
         return os.open(path, os.O_WRONLY | os.O_DIRECT)
     return None
+
+
+def reserve(target: int, size: int) -> None:
+    """Give a file its space (bytes) before it is filled: threads need not wait for one another to make it longer.
+
+    Where the file system has no such call nothing is done; the C library's own way would write the file twice.
+
+    Raises:
+        OSError: When there is no space.
+    """
+    call = _fallocate()
+    if call is not None and call(target, 0, 0, size) and (number := ctypes.get_errno()) in NO_SPACE:
+        raise OSError(number, os.strerror(number))
+
+
+@cache
+def _fallocate() -> Callable[[int, int, int, int], int] | None:
+    """Find the system's call that gives a file its space."""
+    found = getattr(ctypes.CDLL(None, use_errno=True), "fallocate64", None)
+    if found is not None:
+        found.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+    return found
 
 
 def _write(target: int, view: memoryview, offset: int) -> None:

@@ -153,12 +153,12 @@ def test_no_torch_is_loaded(costs):
 
 @pytest.mark.parametrize("form", ["checkpoint", "adapter"])
 def test_what_only_a_hub_needs_is_not_loaded_for_folders(tmp_path, form):
-    """The client of the Hub and the templates of expert cards take longer to import than an adapter to compose."""
+    """The client of the Hub and the libraries for cards take longer to import than an adapter to compose."""
     base, (expert, _) = megabytes(tmp_path, 2, layers=1, kind="adapter")
     code = (
         "import sys, rshub\n"
         f"rshub.compose('\"{expert}\"=1', base={str(base)!r}, out={str(tmp_path / 'out')!r}, format={form!r})\n"
-        "print(sorted({'huggingface_hub', 'httpx2', 'jinja2', 'tqdm', 'asyncio', 'torch'} & set(sys.modules)))"
+        "print(sorted({'huggingface_hub', 'httpx2', 'jinja2', 'yaml', 'tqdm', 'asyncio', 'torch'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.strip() == "[]", done.stderr
