@@ -14,10 +14,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from rshub.errors import InvalidInput, MissingExtra
+from rshub.errors import InvalidInput
 from rshub.evaluation.bench import counted
 from rshub.evaluation.evaluator import Evaluator
 from rshub.evaluation.ledger import Ledger
@@ -118,30 +120,31 @@ def measure_front(
     settings = lattice(labels, grid)
     asked = read_prompts(prompts, limit=limit, endpoint=endpoint, token=token)
     mixed = [one for one in named if one.mixed]
-    total = (len(settings) + len(mixed) + 1) * seeds * len(asked.prompts)
-    try:
-        opened = Evaluator.open(
-            {one.label: one.place for one in named},
-            base=base,
-            rewards=scorers,
-            prompts=asked,
-            sampling=sampling,
-            ledger=ledger,
-            endpoint=endpoint,
-            token=token,
-            dtype=dtype,
-            device=device,
-            told=counted(progress, total),
+    shown = settings_of(labels, settings) if examples else {}
+    total = ((len(settings) + len(mixed) + 1) * seeds + len(shown)) * len(asked.prompts)
+    with ExitStack() as stack:
+        if ledger is None and shown:  # so that the answers that are shown need not be written twice
+            ledger = Ledger(Path(stack.enter_context(TemporaryDirectory(prefix="rshub-front-"))))
+        evaluator = stack.enter_context(
+            Evaluator.open(
+                {one.label: one.place for one in named},
+                base=base,
+                rewards=scorers,
+                prompts=asked,
+                sampling=sampling,
+                ledger=ledger,
+                endpoint=endpoint,
+                token=token,
+                dtype=dtype,
+                device=device,
+                told=counted(progress, total),
+            )
         )
-    except ImportError as fault:
-        raise MissingExtra("train", needed_for="measuring") from fault
-    with opened as evaluator:
         points = [evaluator.point(coefficients) for coefficients in settings]
         points += [evaluator.point({one.label: 1.0}, kind="morl", preference=_wanted(one.mixture)) for one in mixed]
         points.append(evaluator.point({}, kind="init"))
         scores = evaluator.scores(points, base=base)
-        shown = [prompt.text for prompt in asked.prompts[:examples]]
-        answered = examples_of(evaluator, settings_of(labels, settings), shown) if shown else []
+        answered = examples_of(evaluator, shown, [prompt.text for prompt in asked.prompts[:examples]])
     sheets = tuple(sheet_of(one.label, one.candidate) for one in named)
     return MeasuredFront(scores=scores, experts=sheets, examples=tuple(answered))
 

@@ -63,13 +63,16 @@ def render_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    about_others = [note for note in result["notes"] if not note.startswith("picture:")]  # the page draws its own
+    result = {**result, "notes": about_others}
     style = environment.get_template("report.css").render()
     code = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     gallery = pictures_of(scores, result, {sheet.label: sheet.log for sheet in experts if sheet.log})
     sheets = _sheets(scores, experts)
     said = answers(result["checks"])
+    mixed = _mixed(scores)
     page = environment.get_template("report.html").render(
-        title=title or f"Mixtures of {len(sheets)} experts",
+        title=title or f"Mixtures of {len(mixed)} experts",
         style=style,
         style_digest=code,
         summary=in_short(scores, result, said),
@@ -77,8 +80,8 @@ def render_report(
         sheets=sheets,
         pictures=gallery.pictures,
         missing=gallery.missing,
-        heads=[sheet.label for sheet, _ in sheets],
-        rows=rows_of(scores, result, [sheet.label for sheet, _ in sheets]),
+        heads=mixed,
+        rows=rows_of(scores, result, mixed),
         cut=max(0, len(scores.points) - MOST_ROWS),
         examples=[_shortened(example) for example in examples],
         answers=said,
@@ -105,15 +108,21 @@ def _seen(letter: str) -> bool:
 
 
 def _sheets(scores: Scores, experts: Sequence[ExpertSheet]) -> list[tuple[ExpertSheet, Picture | None]]:
-    """Give the sheet of every expert in the coefficients, in the order of the rewards, each with its training."""
+    """Give the sheet of every expert that was mixed, then the other sheets, each with the picture of its training."""
     known = {sheet.label: sheet for sheet in experts}
-    named = [name for point in scores.points for name in point.coefficients or {} if name != INIT]
-    labels = list(dict.fromkeys([*(name for name in scores.rewards if name in named), *named, *known]))
+    labels = list(dict.fromkeys([*_mixed(scores), *known]))
     found = []
     for label in labels:
         sheet = known.get(label, ExpertSheet(label=label))
         found.append((sheet, picture_of_training(sheet)))
     return found
+
+
+def _mixed(scores: Scores) -> list[str]:
+    """List the experts in the coefficients, those named like rewards in their order first."""
+    named = list(dict.fromkeys(name for point in scores.points for name in point.coefficients or {} if name != INIT))
+    order = [*scores.rewards, *named]
+    return sorted(named, key=order.index)
 
 
 def _rewards(scores: Scores) -> list[dict[str, Any]]:
