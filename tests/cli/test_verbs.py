@@ -22,6 +22,7 @@ CALLED = {
     "compose": {"hash_": "hash", "format_": "format", "no_digest": "digests"},
     "publish": {"license_": "license", "repo": "repo_id"},
     "train": {"folder": "output", "license_": "license"},
+    "evaluate": {"no_ledger": "remember"},
     "select": {"no_ledger": "remember"},
 }
 
