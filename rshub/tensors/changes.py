@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rshub.errors import IntegrityError
-from rshub.tensors.blas import add_in_one_pass
+from rshub.tensors.blas import add_in_one_pass, add_scaled
 from rshub.tensors.dtypes import Array
 from rshub.tensors.factors import Factors, stack
 from rshub.tensors.stored import StoredTensor
@@ -179,10 +179,10 @@ class Blend(Linear):
             first = number == 0 and not kept
             into = total if first else scratch.take("whole", tile.count, total.dtype)
             part.saved.load(tile, into, scratch, "whole")
-            if coefficient != 1:
-                into *= coefficient
             if not first:
-                total += into
+                add_scaled(coefficient, into, total)
+            elif coefficient != 1:
+                into *= coefficient
         if change is not None:
             total += change
         if total is not values:

@@ -57,7 +57,7 @@ class _Crew:
                     file, number = self._jobs[self._next]
                     self._next += 1
                     if number == 0:
-                        file.open()
+                        self._open(file)
                 if buffer is None:
                     buffer = memoryview(mmap.mmap(-1, file.window))
                 self._window(file, number, buffer, scratch)
@@ -70,6 +70,14 @@ class _Crew:
             self.stopped = True
             self.fault = self.fault or fault
             self._lock.notify_all()
+
+    def _open(self, file: OutputFile) -> None:
+        """Open a file; when that fails nobody takes another of its windows, because the lock is still held."""
+        try:
+            file.open()
+        except BaseException as fault:
+            self.stop(fault)
+            raise
 
     def _window(self, file: OutputFile, number: int, buffer: memoryview, scratch: Scratch) -> None:
         low = number * file.window

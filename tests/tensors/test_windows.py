@@ -76,8 +76,9 @@ def test_the_way_past_the_page_cache_writes_the_same(tmp_path, monkeypatch, dige
 def test_space_that_is_not_there_is_known_before_anything_is_written(tmp_path):
     with (tmp_path / "file").open("xb") as file:
         output_file.reserve(file.fileno(), 10_000)
-        assert tmp_path.joinpath("file").stat().st_size in {0, 10_000}  # some file systems know no such call
-        with pytest.raises(OSError, match="space|large") as caught:
+        if not (tmp_path / "file").stat().st_size:
+            pytest.skip("this file system has no such call")
+        with pytest.raises(OSError, match=r"space|large") as caught:
             output_file.reserve(file.fileno(), 1 << 60)
         assert caught.value.errno in output_file.NO_SPACE
 
