@@ -150,8 +150,7 @@ def evaluate(
         if "asked" in said:
             output.talk(f"{name}: {said['asked']} is {said['spec']} now")
     output.show(value, lines=lambda: _table(value))
-    if not no_ledger:
-        _tell_size(ledger, output)
+    _tell_size(Ledger.chosen(ledger, remember=not no_ledger), output)
     if publish is not None:
         went = value["published"]
         output.talk(f"Published {went['repo']} at {went['commit'][:8]}: {', '.join(went['files']) or 'nothing new'}")
@@ -159,11 +158,10 @@ def evaluate(
         output.hint("rshub", "front", "--scores", out)
 
 
-def _tell_size(folder: Path | None, output: Output) -> None:
+def _tell_size(ledger: Ledger | None, output: Output) -> None:
     """Say how large the ledger is, once it is large: nothing grows in silence."""
-    ledger = Ledger(folder) if folder is not None else Ledger.of_user()
-    held = ledger.size() if output.talking else 0
-    if held > LARGE:
+    held = ledger.size() if ledger is not None and output.talking else 0
+    if ledger is not None and held > LARGE:
         output.talk(f"The ledger {ledger.folder} holds {size(held)}; delete it whenever you like")
 
 

@@ -117,7 +117,7 @@ def evaluate(
             prompts=asked,
             rewards=scorers,
             sampling=sampling,
-            ledger=None if not remember else Ledger(Path(ledger)) if ledger is not None else Ledger.of_user(),
+            ledger=Ledger.chosen(ledger, remember=remember),
             told=told,
         )
 

@@ -39,6 +39,13 @@ class Ledger:
         """Give the one in the user's cache: ``$RSHUB_CACHE/ledger``, by default ``~/.cache/rshub/ledger``."""
         return cls(cache_folder() / "ledger", needed=False)
 
+    @classmethod
+    def chosen(cls, folder: Path | str | None, *, remember: bool = True) -> Ledger | None:
+        """Give the one in a folder, or the user's where none is named; None where nothing is to be remembered."""
+        if not remember:
+            return None
+        return cls(Path(folder)) if folder is not None else cls.of_user()
+
     def find(self, kind: str, key: Mapping[str, Any]) -> Any:
         """Give what was kept under a key; None where there is nothing sound.
 
