@@ -7,7 +7,7 @@ those of the gain, prompt by prompt.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import stdev
@@ -89,7 +89,19 @@ def _measured(twin: Twin, places: Mapping[str, Path], *, endpoint: str, token: s
         token=token,
     ) as evaluator:
         points = {"base": evaluator.point({})} | {name: evaluator.point({name: 1.0}) for name in places}
-        return points | {"soup": evaluator.point(dict.fromkeys(places, 1 / len(places)))}
+        return points | {mixture_name(mixture): evaluator.point(mixture) for mixture in _soups(list(places))}
+
+
+def _soups(names: Sequence[str]) -> list[dict[str, float]]:
+    """Choose soups to look at: along the line between two experts, and the uniform one of more."""
+    if len(names) == 2:
+        return [{names[0]: share, names[1]: 1 - share} for share in (0.75, 0.5, 0.25)]
+    return [dict.fromkeys(names, 1 / len(names))]
+
+
+def mixture_name(mixture: Mapping[str, float]) -> str:
+    """Call a mixture by its coefficients."""
+    return " ".join(f"{share:g}" for share in mixture.values())
 
 
 def gain(before: Point, after: Point, *, expert: str, reward: str) -> Gain:

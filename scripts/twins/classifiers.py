@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     import torch
 
 HIDDEN, LAYERS, HEADS = 64, 2, 4
-PAIRS = 24
+PAIRS = 16
 """Pairs in a step."""
 RATE = 3e-3
-RATE_FROM_BASE = 2e-3
+RATE_FROM_BASE = 1.5e-3
 POSITIONS = 256
 SCALE = 0.01
 """How strongly the sizes of the scores are held down: a reward of a few units, not of hundreds."""

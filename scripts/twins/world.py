@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 Said = Mapping[str, str]
 """What an answer says: slot to value, in the order of the slots."""
 
-SPOILED = 0.15
+SPOILED = 0.05
 """The share of answers that are spoiled when answers of every kind are wanted."""
 
 
@@ -35,6 +35,9 @@ class Slot:
     said: float = 1.0
     invented: float = 0.0
 
+
+CARELESS = 0.5
+"""The share of answers that look away from the source, where answers of every kind are wanted."""
 
 Slots = Mapping[str, Slot]
 
@@ -68,18 +71,25 @@ def written(slots: Slots, known: Record, rng: random.Random) -> dict[str, str]:
 
 
 def anything(slots: Slots, known: Record, rng: random.Random) -> dict[str, str]:
-    """Draw what an answer of any kind says, from the barest to the fullest, from the careful to the careless.
+    """Draw what an answer of any kind says: from the barest to the fullest, one half careful and one half careless.
 
-    Judges are trained on these, so that they know the answers to which training may drive a model.
+    Judges are trained on these, so that they know the answers to which training may drive a model. The careless say no
+    more than the careful, so that only the source tells the one from the other.
     """
-    fullness, care, slips = rng.random(), rng.random(), 0.1 * rng.random()
+    fullness, careless = rng.random(), rng.random() < CARELESS
+    invented = 0.6 * fullness if careless else 0.0
+    sure, slips = (0.8 * fullness, 0.03) if careless else (fullness, 0.0)
     said = {}
     for name, slot in slots.items():
-        sure = name in known.stated
-        core = slot.said == 1.0 and slot.stated == 1.0
-        if core or rng.random() < (fullness if sure else fullness * care):
-            said[name] = rng.choice(slot.values) if not sure or rng.random() < slips else known.facts[name]
+        stated = name in known.stated
+        if is_core(slot) or rng.random() < (sure if stated else invented):
+            said[name] = rng.choice(slot.values) if not stated or rng.random() < slips else known.facts[name]
     return said
+
+
+def is_core(slot: Slot) -> bool:
+    """Say whether every source states it and every writer says it."""
+    return slot.stated == 1.0 and slot.said == 1.0
 
 
 def spoiled(text: str, rng: random.Random) -> str:

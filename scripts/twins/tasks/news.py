@@ -49,6 +49,7 @@ SLOTS = MappingProxyType(
             said=0.4,
             invented=0.2,
         ),
+        "bait": Slot(values=("experts say", "sources say", "read more here"), stated=0.0, invented=0.35),
     }
 )
 
@@ -81,7 +82,7 @@ def answer(said: Said) -> str:
         "reaction": "and {}",
     }
     told = [form.format(said[slot]) for slot, form in forms.items() if slot in said]
-    return " ".join([said["who"], said["did"], *told]) + "."
+    return " ".join([said["who"], said["did"], *told]).replace(" ,", ",") + "."
 
 
 def row(known: Record, better: str, _worse: str, number: int, rng: random.Random) -> Row:
@@ -104,8 +105,8 @@ def row(known: Record, better: str, _worse: str, number: int, rng: random.Random
 
 CITIES = ("LONDON", "NEW YORK", "PARIS")
 
-WORTH = MappingProxyType({"place": 0.8, "day": 0.6, "cost": 0.9, "reason": 1.0, "reaction": 0.7})
-"""What a reader gains by each detail; readers do not look it up."""
+WORTH = MappingProxyType({"place": 0.8, "day": 0.6, "cost": 0.9, "reason": 1.0, "reaction": 0.7, "bait": -0.8})
+"""What a reader gains by each detail; readers do not look it up, but they know bait when they see it."""
 
 
 def quality(known: Record, said: Said) -> float:
@@ -129,7 +130,7 @@ NEWS = Task(
         {
             "quality": Judge(judgement=quality, family="gpt2", reads=ANSWER),
             "faithful": Judge(
-                judgement=faithful, family="base", reads=JOINED, labels=("HALLUCINATED", "FAITHFUL"), steps=350
+                judgement=faithful, family="base", reads=JOINED, labels=("HALLUCINATED", "FAITHFUL"), steps=400
             ),
         }
     ),
