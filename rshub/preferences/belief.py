@@ -36,6 +36,7 @@ _REMAINDERS = (0.0, 0.05, 0.15, 0.4)
 _NOISES = (0.003, 0.01, 0.03, 0.1)
 _MISFITS = (0.003, 0.01, 0.03, 0.1, 0.3)
 _JITTER = 0.003
+_LEAST_WEIGHT = 0.01
 _LARGEST_ERROR = 1e6  # in units of the range: larger errors say no less
 _LEAST_RANGE = 0.25  # of the spread of all evaluations: experts may be alike where their soups are not
 
@@ -100,9 +101,20 @@ def believe(shares: Array, values: Array, errors: Array | None = None) -> Belief
         values: What was measured there, larger better.
         errors: The standard error of each evaluation, or the covariance of all of them; None where unknown.
     """
+    return max(plausible(shares, values, errors), key=lambda pair: pair[0])[1]
+
+
+def plausible(shares: Array, values: Array, errors: Array | None = None) -> list[tuple[float, Belief]]:
+    """Learn one reward under every shape and noise, each with how likely it is; those below a hundredth are left out.
+
+    One belief says what is expected; only all of them say how sure that is.
+    """
     shapes = [Shape(interactions=spread, remainder=rest) for spread in _INTERACTIONS for rest in _REMAINDERS]
-    noises = _NOISES if errors is None else (_JITTER,)
-    return _learn(shares, values, errors, shapes, noises)
+    found = _learnt(shares, values, errors, shapes, _NOISES if errors is None else (_JITTER,))
+    most = max(evidence for evidence, _ in found)
+    total = math.fsum(math.exp(evidence - most) for evidence, _ in found)
+    weighed = [(math.exp(evidence - most) / total, belief) for evidence, belief in found]
+    return [(weight, belief) for weight, belief in weighed if weight >= _LEAST_WEIGHT]
 
 
 def describe(shares: Array, values: Array, errors: Array | None = None) -> Description | None:
@@ -137,6 +149,13 @@ def _learn(
     shares: Array, values: Array, errors: Array | None, shapes: list[Shape], noises: tuple[float, ...]
 ) -> Belief:
     """Take the shape and the noise under which the evaluations were most to be expected."""
+    return max(_learnt(shares, values, errors, shapes, noises), key=lambda pair: pair[0])[1]
+
+
+def _learnt(
+    shares: Array, values: Array, errors: Array | None, shapes: list[Shape], noises: tuple[float, ...]
+) -> list[tuple[float, Belief]]:
+    """Give what is believed under each shape and noise, with the log of how much the evaluations speak for these."""
     centre, scale = _units(shares, values)
     seen = (values - centre) / scale - _BEND * _bends(shares)
     known = np.zeros((len(values), len(values))) if errors is None else _noise(errors, scale, len(values))
@@ -158,7 +177,7 @@ def _learn(
                 residual=seen,
             )
             found.append((evidence, belief))
-    return max(found, key=lambda pair: pair[0])[1]
+    return found
 
 
 def _units(shares: Array, values: Array) -> tuple[float, float]:

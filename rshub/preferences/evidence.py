@@ -18,7 +18,7 @@ from functools import cached_property
 
 import numpy as np
 
-from rshub.preferences.belief import Belief, Description, believe, describe
+from rshub.preferences.belief import Belief, Description, describe, plausible
 from rshub.preferences.preference import INIT, SUM_TOLERANCE
 from rshub.preferences.scores import SOUPS, Point, RewardScore, Scores, oriented
 from rshub.preferences.simplex import Array
@@ -38,7 +38,12 @@ class Column:
     @cached_property
     def belief(self) -> Belief:
         """What is believed of the reward everywhere."""
-        return believe(self.shares, self.values, self.errors)
+        return max(self.beliefs, key=lambda pair: pair[0])[1]
+
+    @cached_property
+    def beliefs(self) -> list[tuple[float, Belief]]:
+        """All that may be believed of the reward, each with how likely it is."""
+        return plausible(self.shares, self.values, self.errors)
 
     @cached_property
     def description(self) -> Description | None:

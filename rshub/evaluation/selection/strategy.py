@@ -32,8 +32,9 @@ JUDGED_FROM = 4
 """Soups that were measured before a misfit changes the plan."""
 
 _APART = 0.01
-_DRAWS = 400
-_AIMS = 200
+_WORLDS = 16
+_DRAWS = 40  # in each
+_AIMS = 100
 _TRIES = 2000
 
 
@@ -180,9 +181,21 @@ def choose(space: Space, evidence: Evidence, wish: Wish, *, measured_only: bool)
 def regret(space: Space, evidence: Evidence, wish: Wish, shares: Array) -> tuple[float, float, float]:
     """Say how much better the best soup may be: the lower end of 95 %, what is expected, and the upper end.
 
-    In units of the wish. Functions are drawn from what is believed of every reward, at the most promising points.
+    In units of the wish. Functions are drawn from what may be believed of every reward, at the most promising points.
     """
-    beliefs = {name: evidence.columns[name].belief for name in wish.factors}
+    generator = np.random.default_rng([space.seed, len(evidence.points), 1])
+    lost = np.concatenate([_lost(space, evidence, wish, shares, generator) for _ in range(_WORLDS)])
+    low, high = np.quantile(lost, (0.025, 0.975)).tolist()
+    return low, float(lost.mean()), high
+
+
+def _lost(space: Space, evidence: Evidence, wish: Wish, shares: Array, generator: np.random.Generator) -> Array:
+    """Draw one belief of each reward by how likely it is, and functions from it."""
+    beliefs = {}
+    for name in wish.factors:
+        likely = evidence.columns[name].beliefs
+        weights = np.array([weight for weight, _ in likely])
+        beliefs[name] = likely[int(generator.choice(len(likely), p=weights / weights.sum()))][1]
     at = space.candidates
     spread = np.sqrt(sum(factor**2 * beliefs[name].variance(at) for name, factor in wish.factors.items()))
     promising = at[np.argsort(-(wished(beliefs, wish.factors, at) + 2.0 * spread), kind="stable")[:_AIMS]]
@@ -192,11 +205,8 @@ def regret(space: Space, evidence: Evidence, wish: Wish, shares: Array) -> tuple
     )
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2.0)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    generator = np.random.default_rng([space.seed, len(evidence.points), 1])
     drawn = wished(beliefs, wish.factors, aims)[:, None] + root @ generator.standard_normal((len(aims), _DRAWS))
-    lost = drawn.max(axis=0) - drawn[0]
-    low, high = np.quantile(lost, (0.025, 0.975)).tolist()
-    return low, float(lost.mean()), high
+    return np.asarray(drawn.max(axis=0) - drawn[0])
 
 
 def _next_on_line(space: Space, known: Array, left: int) -> tuple[Array, str] | None:
