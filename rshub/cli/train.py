@@ -13,6 +13,7 @@ from rshub.cli.choosing import FILE
 from rshub.cli.output import Output, as_argument, output_options, same_hub
 from rshub.cli.overriding import set_option
 from rshub.cli.verb import Verb
+from rshub.training.crew import crew
 from rshub.training.log_file import in_brief
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def train(
     output: Output,
 ) -> None:
     """Train an expert by a recipe."""
+    output = output if crew().leads else Output(quiet=True)
     with output.progress("training", unit="step") as tell:
 
         def follow(line: Mapping[str, Any]) -> None:
@@ -57,6 +59,8 @@ def train(
             token=token,
             on_log=follow,
         )
+    if not crew().leads:  # one process of several speaks
+        return
     output.show(done.to_json(), lines=done.lines, brief=lambda: [str(done.folder)])
     if done.published is None:
         said = ("--reward", done.reward, *(("--spec", done.spec) if done.spec else ()))

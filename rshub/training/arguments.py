@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from rshub.training.checkpoints import KEPT
+from rshub.training.crew import crew
 from rshub.training.job import Job
 from rshub.training.recipe import Recipe
 
@@ -24,6 +25,7 @@ OPTIMIZERS = {"adam": "adamw_torch_fused", "adamw": "adamw_torch_fused", "sgd": 
 def arguments(kind: Any, job: Job, folder: Path, **more: Any) -> Any:
     """Make a method's config of what all methods share and its own settings."""
     recipe = job.recipe
+    at_once, times = crew().shares(recipe)
     accelerated = torch.cuda.is_available()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*")
@@ -43,8 +45,8 @@ def arguments(kind: Any, job: Job, folder: Path, **more: Any) -> Any:
             optim=OPTIMIZERS[recipe.optimizer],
             weight_decay=recipe.weight_decay,
             max_grad_norm=recipe.max_grad_norm,
-            per_device_train_batch_size=recipe.at_once,
-            gradient_accumulation_steps=recipe.per_update // recipe.at_once,
+            per_device_train_batch_size=at_once,
+            gradient_accumulation_steps=times,
             dataloader_pin_memory=accelerated,
             save_strategy="steps" if job.checkpoints is not None else "no",
             save_steps=recipe.save_steps or 500,

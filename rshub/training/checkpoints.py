@@ -23,7 +23,7 @@ def latest(folder: Path | None) -> Path | None:
     found = sorted(folder.glob("checkpoint-*"), key=step_of)
     for half in found:
         if not (half / _MARK).exists():
-            shutil.rmtree(half)
+            shutil.rmtree(half, ignore_errors=True)  # another process of this run may sweep it too
     return next((whole for whole in reversed(found) if whole.exists()), None)
 
 

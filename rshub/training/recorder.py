@@ -66,8 +66,9 @@ class Recorder(TrainerCallback):  # type: ignore[misc]  # the library is not typ
             control.should_training_stop = True
 
     def on_save(self, arguments: Any, state: Any, _control: Any, **_: Any) -> None:
-        """Mark what was written whole."""
-        mark_whole(Path(arguments.output_dir), state.global_step)
+        """Mark what was written whole; of several processes only the first knows."""
+        if state.is_world_process_zero:
+            mark_whole(Path(arguments.output_dir), state.global_step)
 
 
 def diverged(job: Job, step: int, why: str) -> RshubError:

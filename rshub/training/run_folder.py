@@ -19,6 +19,11 @@ from rshub.training.checkpoints import FOLDER, any_whole
 IDENTITY = "run.json"
 
 
+def run_of(output: Path) -> Path:
+    """Name the folder of the run that makes an output."""
+    return output.with_name(f"{output.name}.run")
+
+
 @contextmanager
 def run_folder(output: Path, identity: Mapping[str, Any]) -> Iterator[Path]:
     """Give the folder of a run: a new one, or that of the same run to go on with.
@@ -31,7 +36,7 @@ def run_folder(output: Path, identity: Mapping[str, Any]) -> Iterator[Path]:
         InvalidInput: Checkpoints of another run are there.
         OutputError: The folder cannot be written.
     """
-    run = output.with_name(f"{output.name}.run")
+    run = run_of(output)
     wanted = file_bytes(dict(identity))
     try:
         if (run / IDENTITY).exists() and (run / IDENTITY).read_bytes() != wanted:

@@ -3,7 +3,8 @@
 The base is fetched at a full commit with its digests checked, the start is pinned, the prompts are read, the method's
 own file trains, and only the expert's files, a summary and the log reach the output; it appears when everything is
 whole. While the training runs its log and checkpoints lie beside it in ``OUTPUT.run``: an interrupted run of the same
-recipe goes on from there, one of another recipe is refused.
+recipe goes on from there, one of another recipe is refused. Where a launcher starts several processes for one run, only
+the first of them writes and publishes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rshub.deltas.expert_tensors import read_expert
@@ -28,6 +30,7 @@ from rshub.soups.fetch import fetch_base
 from rshub.soups.pin import pin_base
 from rshub.tensors.writer import fresh_folder
 from rshub.training.checkpoints import FOLDER
+from rshub.training.crew import crew
 from rshub.training.hand_over import measure, push_expert
 from rshub.training.job import Job, Tell, Trained
 from rshub.training.log_file import NAME as LOG
@@ -35,7 +38,7 @@ from rshub.training.produce import put_adapter, put_model
 from rshub.training.recipe import Recipe
 from rshub.training.recipe_file import read_recipe
 from rshub.training.rows import refuse_bare, refuse_few, rows_of
-from rshub.training.run_folder import run_folder
+from rshub.training.run_folder import run_folder, run_of
 from rshub.training.start import Start, find_start, settle_lora
 from rshub.training.summary import in_words, objective, shown, summary, tool_versions
 from rshub.training.trackers import refuse_missing, tracker_folder
@@ -150,12 +153,22 @@ def train(
     if wanted.reinforced or wanted.eval_prompts:
         for reward in wanted.rewards.values():
             reward.make_ready({"corpus": prompts.references()})
+    if not crew().leads:
+        return _follow(wanted, prompts, base=base, start=start, folder=folder, hub=hub)
     with ExitStack() as stack:
         run = stack.enter_context(run_folder(folder, _identity(wanted, base, start, prompts)))
         staging = stack.enter_context(fresh_folder(folder))
         source = stack.enter_context(fetch_base(pin_base(base), hub))
         trained, training = _trained(
-            wanted, prompts, base=base, start=start, source=source, run=run, folder=folder, tell=_both(progress, on_log)
+            wanted,
+            prompts,
+            base=base,
+            start=start,
+            source=source,
+            run=run,
+            checkpoints=run / FOLDER,
+            folder=folder,
+            tell=_both(progress, on_log),
         )
         if wanted.artefact == "full":
             put_model(run / "made", staging, source)
@@ -181,6 +194,26 @@ def train(
     return result
 
 
+def _follow(
+    recipe: Recipe, prompts: PromptSet, *, base: BaseIdentity, start: Start, folder: Path, hub: Hub
+) -> TrainResult:
+    """Train beside the process that leads, and leave nothing behind but what the checkpoints hold of each process."""
+    with TemporaryDirectory(prefix="rshub-follow-") as scratch, fetch_base(pin_base(base), hub) as source:
+        trained, training = _trained(
+            recipe,
+            prompts,
+            base=base,
+            start=start,
+            source=source,
+            run=Path(scratch),
+            checkpoints=run_of(folder) / FOLDER,
+            folder=folder,
+            tell=_both(None, None),
+        )
+    name, spec = objective(recipe)
+    return TrainResult(folder=folder, training=training, log=trained.lines, reward=name, spec=spec, base=base)
+
+
 def _trained(
     recipe: Recipe,
     prompts: PromptSet,
@@ -189,6 +222,7 @@ def _trained(
     start: Start,
     source: Path,
     run: Path,
+    checkpoints: Path,
     folder: Path,
     tell: Tell,
 ) -> tuple[Trained, dict[str, Any]]:
@@ -214,7 +248,7 @@ def _trained(
             steps=recipe.steps_over(len(short)),
             output=_emptied(run / "made"),
             log=run / LOG,
-            checkpoints=run / FOLDER if recipe.save_steps else None,
+            checkpoints=checkpoints if recipe.save_steps else None,
             start=start.folder,
             trackers=tracker_folder(folder),
             name=folder.name,

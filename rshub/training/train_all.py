@@ -38,6 +38,7 @@ from rshub.training.jobs import Run, plan_runs
 from rshub.training.log_file import NAME as LOG
 from rshub.training.recipe import Recipe
 from rshub.training.recipe_file import read_recipe
+from rshub.training.run_folder import run_of
 from rshub.training.start import find_start
 from rshub.training.summary import objective
 from rshub.training.train import FREE, TrainResult, train
@@ -404,7 +405,7 @@ def _environment() -> dict[str, str]:
 def _seen(folder: Path) -> tuple[int, int] | None:
     """Look how far a run is by the last whole line of its log."""
     try:
-        lines = (folder.with_name(f"{folder.name}.run") / LOG).read_text().splitlines()
+        lines = (run_of(folder) / LOG).read_text().splitlines()
         last = json.loads(lines[-1])
         return int(last["step"]), int(last["steps"])
     except (OSError, LookupError, ValueError, TypeError):
