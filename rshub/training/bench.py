@@ -68,7 +68,7 @@ def bench(job: Job, line: Line) -> Iterator[Bench]:
         job.log.open("a") as out,
     ):
         recorder = Recorder(job, line, out, lines)
-        with told(job, recorder):
+        with file_trackers(job) as trackers, told(job, recorder):
             model, adapter = open_model(job)
             yield Bench(
                 job=job,
@@ -80,6 +80,6 @@ def bench(job: Job, line: Line) -> Iterator[Bench]:
                     "peft_config": adapter,
                     "processing_class": job.tokenizer,
                     "train_dataset": Dataset.from_list([dict(row) for row in job.rows]),
-                    "callbacks": [recorder, *file_trackers(job)],
+                    "callbacks": [recorder, *trackers],
                 },
             )

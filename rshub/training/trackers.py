@@ -5,7 +5,8 @@ TRL passes them what it logs. Files of tensorboard lie beside the output in ``OU
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,14 @@ def tracker_folder(output: Path) -> Path:
     return output.with_name(f"{output.name}.tensorboard")
 
 
-def file_trackers(job: Job) -> list[Any]:
-    """Give the callbacks of the trackers that write files."""
+@contextmanager
+def file_trackers(job: Job) -> Iterator[list[Any]]:
+    """Give the callbacks of the trackers that write files, and close their files afterwards."""
     if "tensorboard" not in job.recipe.report_to or job.trackers is None:
-        return []
+        yield []
+        return
     from torch.utils.tensorboard import SummaryWriter
     from transformers.integrations import TensorBoardCallback
 
-    return [TensorBoardCallback(SummaryWriter(log_dir=str(job.trackers)))]
+    with SummaryWriter(log_dir=str(job.trackers)) as writer:
+        yield [TensorBoardCallback(writer)]

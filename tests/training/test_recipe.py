@@ -66,6 +66,44 @@ def test_a_recipe_written_out_reads_back_as_the_same(tmp_path):
     assert read_recipe(tmp_path / "again.yaml").to_json() == recipe.to_json()
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"method": "rloo", "epochs": 1.5, "init": "stacked:./sft", "stop_at": {"recall": 0.9}, "report_to": ["wandb"]},
+        {"method": "grpo", "scale_rewards": "group", "micro_batch": 8, "kl_budget": 0.2, "artefact": "full"},
+        {"method": "sft", "max_length": 64, "init": "merged:org/sft@v1", "eval_prompts": "org/p:test", "eval_limit": 9},
+        {"method": "dpo", "lora": {"dropout": 0.1}, "init": "adapter:org/sft@v1", "optimizer": "adam"},
+    ],
+)
+def test_every_methods_recipe_written_out_reads_back_as_the_same(more):
+    recipe = read_recipe(least() | more)
+    again = read_recipe(recipe.to_json())
+    assert again.to_json() == recipe.to_json()
+    assert again.to_json().items() >= {key: value for key, value in more.items() if key != "lora"}.items()
+    assert {**vars(again), "rewards": None} == {**vars(recipe), "rewards": None}
+
+
+def test_methods_that_sample_nothing_need_no_reward_and_have_a_beta_of_their_own():
+    bare = {key: value for key, value in least().items() if key != "rewards"}
+    assert read_recipe(bare | {"method": "sft"}).mixture() == {}
+    betas = [read_recipe(least() | {"method": method}).beta for method in ("rloo", "grpo", "dpo")]
+    assert betas == [0.05, 0.05, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("more", "prompts", "steps"),
+    [
+        ({}, 1000, 100),
+        ({"epochs": 2, "batch": 16, "num_generations": 4}, 33, 16),  # 8 whole batches of 4 prompts in an epoch
+        ({"epochs": 1, "batch": 16, "num_generations": 4, "mini_batch": 8, "num_iterations": 3}, 8, 12),
+        ({"epochs": 0.5, "batch": 16, "num_generations": 4}, 4, 1),
+        ({"method": "sft", "epochs": 2, "batch": 16}, 33, 6),  # the last batch is a small one
+    ],
+)
+def test_epochs_are_counted_in_steps(more, prompts, steps):
+    assert read_recipe(least() | more).steps_over(prompts) == steps
+
+
 def test_a_single_reward_needs_no_weight_and_a_mixture_is_normalised():
     assert read_recipe(least()).mixture() == {"recall": 1.0}
     two = least() | {"rewards": {"recall": "metric:rouge1.recall", "precision": "metric:rouge1.precision"}}
@@ -142,6 +180,44 @@ def test_the_mapping_that_was_given_is_left_alone():
         ({"num_generations": 1}, "num_generations: 1 is outside 2"),
         ({"schedule": "linaer"}, "schedule: 'linaer' is none of constant, cosine, linear; linear?"),
         ({"normalize_advantages": "yes"}, "normalize_advantages: true or false is expected"),
+        ({"scale_rewards": "none"}, "scale_rewards: rloo has no such key, only grpo"),
+        ({"max_length": 64}, "max_length: rloo has no such key, only sft and dpo"),
+        ({"method": "grpo", "normalize_advantages": True}, "normalize_advantages: grpo has no such key, only rloo"),
+        ({"method": "grpo", "scale_rewards": "all"}, "scale_rewards: 'all' is none of batch, group, none"),
+        ({"method": "sft", "num_generations": 4}, "num_generations: sft has no such key, only rloo and grpo"),
+        ({"method": "dpo", "temperature": 1}, "temperature: dpo has no such key, only rloo and grpo"),
+        ({"microbatch": 4}, "microbatch: no such key; did you mean 'micro_batch'?"),
+        ({"init": "sft"}, "init: 'sft' is no start; say base, merged"),
+        ({"init": "adapter:"}, "init: 'adapter:' is no start"),
+        ({"init": "base:org/sft"}, "init: 'base:org/sft' is no start"),
+        ({"init": "merged:./folder"}, "init: 'merged:./folder' is no start"),
+        ({"init": "adapter:no repo"}, "init: 'adapter:no repo' is no start"),
+        ({"artefact": "qlora"}, "artefact: 'qlora' is none of full, lora"),
+        ({"artefact": "full", "lora": {"r": 4}}, "lora: with artefact full there is no adapter"),
+        ({"artefact": "full", "init": "adapter:org/sft"}, "init: adapter starts an adapter; for artefact full"),
+        ({"artefact": "full", "dtype": "bfloat16"}, "dtype: bfloat16 would round what is learned away"),
+        ({"init": "stacked:org/sft", "dtype": "bfloat16"}, "dtype: bfloat16 would round what is learned away"),
+        ({"dtype": "int8"}, "dtype: 'int8' is none of bfloat16, float32"),
+        ({"steps": 3, "epochs": 1}, "epochs: give steps or epochs, not both"),
+        ({"epochs": 0}, "epochs: 0.0 is not above zero"),
+        ({"batch": 16, "mini_batch": 6}, "batch: 16 is no multiple of mini_batch, 6"),
+        ({"mini_batch": 16, "micro_batch": 6}, "mini_batch: 16 is no multiple of micro_batch, 6"),
+        ({"batch": 16, "micro_batch": 6}, "batch: 16 is no multiple of micro_batch, 6"),
+        ({"save_steps": 3, "log_steps": 2}, "save_steps: 3 is no multiple of log_steps, 2"),
+        ({"save_steps": 3, "num_iterations": 2}, "save_steps: 3 is no multiple of the 2 steps"),
+        ({"optimizer": "adam", "weight_decay": 0.1}, "weight_decay: adam has none"),
+        ({"optimizer": "adamm"}, "optimizer: 'adamm' is none of adafactor, adam, adamw, sgd"),
+        ({"min_completion_length": 200}, "min_completion_length: it is above max_completion_length, 128"),
+        ({"kl_budget": 0.1, "beta": 0}, "kl_budget: with beta 0 no divergence is measured"),
+        ({"stop_at": {"precision": 1}}, "stop_at.precision: no such key"),
+        ({"stop_at": {"recall": "high"}}, "stop_at.recall: a number is expected"),
+        ({"report_to": ["wandb", "mlflow"]}, "report_to: a list out of tensorboard, trackio, wandb is expected"),
+        ({"report_to": "all"}, "report_to: a list out of"),
+        (
+            {"method": "sft", "rewards": None, "eval_prompts": "./p.jsonl"},
+            "eval_prompts: there is no reward to measure",
+        ),
+        ({"init": "stacked:org/sft", "eval_prompts": "./p.jsonl"}, "eval_prompts: an adapter that is stacked"),
     ],
 )
 def test_each_fault_is_named_with_its_path(change, fault):
