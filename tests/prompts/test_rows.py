@@ -116,3 +116,21 @@ def test_the_parts_of_a_split_are_joined_and_read_no_further_than_asked(tmp_path
     assert four.digest != one.digest
     assert one.split == "rl/train"
     assert "rl/train" in caught.value.remedy
+
+
+def test_a_split_at_a_revision_that_is_no_branch_of_the_repos_own(tmp_path):
+    """The Hub keeps converted rows at refs/convert/parquet, and what others offer at refs/pr/N."""
+    from rshub.hub.client import Hub
+
+    with LocalHub(tmp_path / "hub") as served:
+        token = served.add_user("ada")
+        hub = Hub(served.endpoint, token)
+        hub.create_repo("ada/posts", repo_type="dataset")
+        rows = json.dumps({"text": "The boat was long. " * 20, "label": 0}).encode()
+        offered = hub.commit(
+            "ada/posts", {"plain_text/test/0000.jsonl": rows}, message="Rows", create_pr=True, repo_type="dataset"
+        )
+        place = f"ada/posts@{offered.pr_revision}:plain_text/test#as=movie-review"
+        read = read_prompts(place, endpoint=served.endpoint, token=token)
+    assert offered.pr_revision == "refs/pr/1"
+    assert (read.name, len(read.prompts)) == (f"ada/posts@{offered.commit}#as=movie-review", 1)
