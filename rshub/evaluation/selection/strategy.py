@@ -13,7 +13,7 @@ The same evaluations, preference and seed lead to the same next point, so a run 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,6 +32,7 @@ JUDGED_FROM = 4
 """Soups that were measured before a misfit changes the plan."""
 
 _APART = 0.01
+_EQUAL = 1e-12
 _WORLDS = 16
 _DRAWS = 40  # in each
 _AIMS = 100
@@ -167,12 +168,12 @@ def choose(space: Space, evidence: Evidence, wish: Wish, *, measured_only: bool)
         return None
     sure = bool(misfits(evidence, wish.factors)) or (space.on_a_line and measured_only)
     if rows and sure:
-        best = max(rows, key=lambda row: (_measured(evidence, wish, row), -row))
+        best = _fewest(evidence, rows, np.array([_measured(evidence, wish, row) for row in rows]))
         return Choice(shares=evidence.shares[best], row=best, rule="measured")
     beliefs = {name: evidence.columns[name].belief for name in wish.factors}
     if rows and measured_only:
         heights = wished(beliefs, wish.factors, evidence.shares[rows])
-        best = rows[int(heights.argmax())]
+        best = _fewest(evidence, rows, heights)
         return Choice(shares=evidence.shares[best], row=best, rule="surrogate")
     top = _summit(space, beliefs, wish)
     return Choice(shares=top, row=evidence.row_at(top, list(wish.factors)), rule="surrogate")
@@ -246,6 +247,13 @@ def _away_from(known: Array, points: Array) -> Array:
         return points
     near = np.abs(points[:, None] - known[None]).max(axis=2).min(axis=1) < _APART
     return np.asarray(points[~near])
+
+
+def _fewest(evidence: Evidence, rows: Sequence[int], heights: Array) -> int:
+    """Take the row of the largest height; among equals, but for rounding, the one with the fewest experts."""
+    slack = _EQUAL * max(float(np.ptp(heights)), float(np.abs(heights).max()))
+    equal = [row for row, height in zip(rows, heights.tolist(), strict=True) if height >= heights.max() - slack]
+    return min(equal, key=lambda row: (int((evidence.shares[row] > 0.0).sum()), row))
 
 
 def _measured(evidence: Evidence, wish: Wish, row: int) -> float:

@@ -56,12 +56,12 @@ def test_new_preferences_cost_nothing_after_the_first_fit(kitchen3, tmp_path):
 
 
 def test_two_experts_are_met_by_an_even_grid_and_the_best_of_it_is_chosen(kitchen2):
-    found = select("a=0.5, b=0.5", scores=kitchen2.scores(), measure=kitchen2.taste, budget=4)
+    found = select("a=0.45, b=0.55", scores=kitchen2.scores(), measure=kitchen2.taste, budget=4)
     shares = [asked.get("b", 0.0) for asked in kitchen2.asked]
     assert shares == pytest.approx([0.2, 0.4, 0.6, 0.8])
     assert found.mapping == "measured"
     own = {name: kitchen2.rewards(np.eye(2))[:, number] for number, name in enumerate("ab")}
-    factors = {name: 0.5 / np.ptp(values) for name, values in own.items()}
+    factors = {name: mu / np.ptp(own[name]) for name, mu in (("a", 0.45), ("b", 0.55))}
     best = min([0.0, *shares, 1.0], key=lambda share: kitchen2.regret({"a": 1 - share, "b": share}, factors))
     assert found.coefficients["b"] == pytest.approx(best)
 
@@ -131,6 +131,24 @@ def test_an_s_is_seen_and_random_points_and_experts_are_fallen_back_to(kitchen3)
     tried = [*({name: 1.0} for name in "abc"), *kitchen3.asked]
     best = max(tried, key=lambda at: sum(mu[name] * steep(at).rewards[name].mean for name in "abc"))
     assert {name: value for name, value in found.coefficients.items() if value} == pytest.approx(best)
+
+
+def test_among_equals_the_choice_is_the_simplest(written):
+    """Two S-curves whose sum is flat: nothing is gained by mixing."""
+    points = []
+    for share in np.linspace(0, 1, 11):
+        value = float(1 / (1 + np.exp(-25 * (share - 0.5))))
+        points.append(
+            {
+                "kind": "soup",
+                "coefficients": {"a": 1 - float(share), "b": float(share)},
+                "rewards": {"a": 1 - value, "b": value},
+            }
+        )
+    found = select("a=0.5, b=0.5", scores=written(points, {"a": "max", "b": "max"}))
+    assert set(found.misfit) == {"a", "b"}
+    assert sorted(found.coefficients.values()) == [0.0, 1.0]
+    assert [rival.verdict for rival in found.rivals] == ["tie"]
 
 
 def test_any_scored_reward_may_be_wanted_also_one_that_nobody_was_trained_for(written):
