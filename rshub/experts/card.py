@@ -41,7 +41,9 @@ _UNESCAPED = frozenset(string.ascii_letters + string.digits + " _./:,;()+-@=")
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>|#!~]")
 
 
-def render_expert_card(manifest: ExpertManifest, *, repo_id: str, tag: str | None, task_type: str | None) -> str:
+def render_expert_card(
+    manifest: ExpertManifest, *, repo_id: str, tag: str | None, task_type: str | None, curve: str | None = None
+) -> str:
     """Render ``README.md``.
 
     Args:
@@ -49,6 +51,7 @@ def render_expert_card(manifest: ExpertManifest, *, repo_id: str, tag: str | Non
         repo_id: Where it is published.
         tag: The release, None for a pull request that is released when it is merged.
         task_type: What PEFT calls the task (``CAUSAL_LM``), for the Hub's pipeline tag; see ``task_of``.
+        curve: The picture of the training in the repo, if there is one.
     """
     return _template("expert_card.md").render(
         front_matter=front_matter(_metadata(manifest, task_type)),
@@ -58,6 +61,7 @@ def render_expert_card(manifest: ExpertManifest, *, repo_id: str, tag: str | Non
         tag=tag,
         own=manifest.own_score,
         training=_training(manifest.training),
+        curve=curve,
         size=sum(claim.size for claim in manifest.artefact.files.values()),
     )
 

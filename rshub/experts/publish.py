@@ -149,13 +149,16 @@ def publish(
     artefact = artefact_of(expert, parts, layout)
     refuse_untrained(expert, artefact, identity)
     manifest = _manifest(draft, identity, artefact, claim_init(draft, identity, hub), before=before)
-    card = render_expert_card(manifest, repo_id=place, tag=tag, task_type=task_of(expert.config))
+    pictures = [CURVE] if (source / CURVE).is_file() else []
+    card = render_expert_card(
+        manifest, repo_id=place, tag=tag, task_type=task_of(expert.config), curve=next(iter(pictures), None)
+    )
     content: dict[str, bytes | Path] = {
         CARD: card.encode(),
         FILE_NAME: manifest.to_bytes(),
         **companions(expert, source),
         **parts,
-        **({CURVE: source / CURVE} if (source / CURVE).is_file() else {}),
+        **{name: source / name for name in pictures},
     }
     files = {name: claim(data) for name, data in content.items()}
     notes = tuple(filter(None, (*expert.notes, carried.note)))

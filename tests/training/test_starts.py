@@ -221,3 +221,4 @@ def test_what_was_measured_at_the_end_is_the_payoff_row_of_the_manifest(house, r
         assert (score.n, score.split, score.measured_by) == (8, "train", "rshub train")
     card = house.hub.read("ada/measured", "README.md", commit=done.published.commit, max_bytes=10**6).decode()
     assert "(its own)" in card
+    assert "](training_curve.png)" in card
