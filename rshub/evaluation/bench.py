@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rshub.errors import InvalidInput
 from rshub.evaluation.ledger import Ledger
 from rshub.evaluation.lineup import Voices
 from rshub.evaluation.points import measured_on, score_of
@@ -95,6 +96,11 @@ class Bench:
         Args:
             voices: One mixture, or several whose predictions are averaged.
             limit: Use only the first so many prompts.
+
+        Raises:
+            InvalidInput: The limit is below 1, or nothing could be scored.
+            Incompatible: A conversation that the base has no chat template for; a mixture that overflows.
+            RshubError: A reward or the device failed.
         """
         columns: dict[str, list[NDArray[np.float64]]] = {name: [] for name in self.rewards}
         for seed in range(self._sampling.seeds):
@@ -105,6 +111,8 @@ class Bench:
 
     def completions(self, voices: Voices, *, seed: int, limit: int | None = None) -> list[str]:
         """Give one completion for each prompt, from the ledger as far as they are there."""
+        if limit is not None and limit < 1:
+            raise InvalidInput(f"a limit of {limit} leaves no prompt", where="limit", remedy="use at least 1")
         stretches = list(_stretches(self._prompts[:limit]))
         keys = [self._key(voices, start, prompts, seed=seed) for start, prompts in stretches]
         found = [self._found("completions", key, len(rows)) for key, (_, rows) in zip(keys, stretches, strict=True)]
@@ -143,11 +151,11 @@ class Bench:
         sizes = iter([len(prompts) for _, prompts in stretches])
         size = next(sizes)
         for batch in batches:
-            self._tell(len(batch))
             texts += batch
             while size and len(texts) >= size:
                 yield texts[:size]
                 texts, size = texts[size:], next(sizes, 0)
+            self._tell(len(batch))  # once what is whole was kept
 
     def _scores(self, name: str, texts: Sequence[str]) -> NDArray[np.float64]:
         """Score texts, the beginning of the set's, by one reward; shape (texts,)."""

@@ -50,7 +50,7 @@ class Sampling:
         return {
             "seeds": self.seeds,
             "max_new_tokens": self.max_new_tokens,
-            "temperature": self.temperature,
+            "temperature": float(self.temperature),
             "top_k": 0,
             "top_p": 1.0,
         }

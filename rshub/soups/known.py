@@ -16,7 +16,7 @@ from rshub.experts.measurements import Measurement, Shared
 from rshub.preferences.mapping import Known
 from rshub.preferences.payoff import Payoff
 from rshub.preferences.preference import INIT
-from rshub.preferences.scores import LARGEST, Direction, Point, RewardScore, Scores
+from rshub.preferences.scores import LARGEST, SOUPS, Direction, Point, RewardScore, Scores
 from rshub.soups.choose import Candidate
 from rshub.types import Digest
 
@@ -111,6 +111,8 @@ class _About:
         """Give what a file says of these experts and rewards, under their names."""
         names = {label: self.experts[content] for label, content in source.experts.items() if content in self.experts}
         for point in source.scores.points:
+            if point.kind not in {*SOUPS, "init"}:
+                continue
             counted = {name: value for name, value in (point.coefficients or {}).items() if value != 0.0}
             if any(name not in names and name != INIT for name in counted):
                 continue

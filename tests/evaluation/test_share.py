@@ -121,6 +121,24 @@ def test_a_later_run_adds_a_file_and_the_same_run_adds_none(town):
     assert read.unknown["measured_by"] == "carol"
 
 
+def test_who_publishes_at_the_same_moment_loses_nothing(town, monkeypatch):
+    """Another commit comes between the look at the repo and ours: the hub refuses it, and it is made anew."""
+    commit, between = Hub.commit, []
+
+    def late(self, repo_id, files, **options):
+        if not between and repo_id == "carol/numbers":
+            between.append(commit(town.hub("carol"), repo_id, {"note.txt": b"hello"}, message="Between",
+                                  repo_type="dataset"))  # fmt: skip
+        return commit(self, repo_id, files, **options)
+
+    monkeypatch.setattr(Hub, "commit", late)
+    scores = town.measure("carol")
+    (name,) = scores.unknown["published"]["files"]
+    assert between
+    assert {"note.txt", name} <= set(town.files("carol/numbers"))
+    assert len(town.resolve().learned.used) == 1
+
+
 def test_soups_that_were_measured_teach_a_surrogate(town):
     soups = [f"long={share}, short={1 - share}" for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
     town.measure("carol", *soups, rewards={**SPECS, "overlap": "metric:rouge1.recall"})
