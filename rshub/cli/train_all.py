@@ -80,7 +80,7 @@ def train_all(
     token: str | None,
     output: Output,
 ) -> None:
-    """Train every expert of a recipe, and mixtures to compare soups with."""
+    """Train every expert of a recipe, and mixtures to compare with."""
     done = rshub.train_all(
         recipe,
         overrides=overrides,

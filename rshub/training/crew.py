@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rshub.errors import InvalidInput
-from rshub.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from rshub.training.recipe import Recipe  # the command line asks who it is before it imports what trains
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from typing import Any, Literal, TextIO
 
 import yaml
 
-import rshub
+from rshub import __version__
 from rshub.errors import InvalidInput, OutputError
 from rshub.evaluation.executors import Event, Executor, Job, Outcome, ProcessExecutor, SerialExecutor
 from rshub.experts.base_identity import BaseIdentity, identify_base
@@ -36,6 +36,7 @@ from rshub.tensors.writer import write_whole
 from rshub.training.hand_over import push_expert
 from rshub.training.jobs import Run, plan_runs
 from rshub.training.log_file import NAME as LOG
+from rshub.training.log_file import as_text
 from rshub.training.recipe import Recipe
 from rshub.training.recipe_file import read_recipe
 from rshub.training.run_folder import run_of
@@ -285,7 +286,8 @@ class _Workshop:
 
         def call(tell: Callable[[int, int], None], log: TextIO) -> object:
             def line(logged: Mapping[str, Any]) -> None:
-                print(json.dumps(logged), file=log, flush=True)
+                log.write(as_text(logged))
+                log.flush()
 
             recipe = self.recipe_file(run)
             return train(recipe, output=folder, push=repo, progress=tell, on_log=line, **self.options)
@@ -367,7 +369,7 @@ def _pinned(
         init=f"{start.kind}:{begun}" if begun else recipe.init,
         dataset=f"{named}{mark}{options}",
     )
-    identity = {"base": dict(base.files), "init": start.digest, "prompts": prompts.digest, "rshub": rshub.__version__}
+    identity = {"base": dict(base.files), "init": start.digest, "prompts": prompts.digest, "rshub": __version__}
     return pinned, base, identity
 
 
@@ -396,7 +398,7 @@ def _mixture(mixture: str | Mapping[str, float]) -> dict[str, float]:
 
 def _environment() -> dict[str, str]:
     """Let processes find this package where it is not installed, and draw no bars into their logs."""
-    home = Path(rshub.__file__).parents[1]
+    home = Path(__file__).resolve().parents[2]
     paths = [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
     found = {} if home.name.endswith("-packages") else {"PYTHONPATH": os.pathsep.join([str(home), *paths])}
     return found | {"HF_HUB_DISABLE_PROGRESS_BARS": "1"}
