@@ -11,6 +11,7 @@ import rshub
 from rshub.cli.choosing import FILE
 from rshub.cli.output import Output, output_options
 from rshub.cli.verb import Verb
+from rshub.errors import InvalidInput
 
 CONTRACT = ("box", "front", "hypervolume", "over_staircase", "over_polyline", "connectivity", "morl")
 """The figures that ``--json`` always has; what cannot be computed is null and then has its reason under ``reasons``."""
@@ -65,8 +66,27 @@ CONTRACT = ("box", "front", "hypervolume", "over_staircase", "over_polyline", "c
     show_default=True,
     help="Of the sampling; 0 takes the likeliest token.",
 )
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Prompts generated together: memory and speed, not the texts.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "bfloat16", "float16", "auto"]),
+    default="float32",
+    show_default=True,
+    help="In which dtype models are loaded; auto takes what is stored.",
+)
+@click.option("--device", metavar="NAME", help="Where models run.  [default: an accelerator if there is one, else cpu]")
+@click.option(
+    "--ensemble",
+    is_flag=True,
+    help="Beside each soup measure the average of its experts' predictions, token by token; costs a pass of each.",
+)
 @click.option("--ledger", type=FILE, metavar="DIR", help="Where completions and scores are remembered.")
-@click.option("--no-ledger", is_flag=True, help="Remember nothing, and measure everything again.")
+@click.option("--no-ledger", is_flag=True, help="Remember nothing, and use nothing remembered.")
 @click.option("--out", type=FILE, metavar="FILE", help="Write what was measured here.")
 @click.option("--plot", type=FILE, metavar="FILE", help="Draw the front here; the suffix decides (png, svg, pdf).")
 @click.option("--report", type=FILE, metavar="DIR", help="Write a page there that explains the front to everybody.")
@@ -97,11 +117,14 @@ def front(
     out: Path | None,
     reference: Path | None,
     checks: bool,
+    ledger: Path | None,
     no_ledger: bool,
     output: Output,
     **asked: Any,
 ) -> None:
     """Judge a set of measured soups, or measure the soups of some experts first."""
+    if ledger is not None and no_ledger:
+        raise InvalidInput("--ledger and --no-ledger exclude each other", where="--ledger", remedy="use one of them")
     everything = checks or reference is not None
 
     def show(value: dict[str, Any]) -> None:
@@ -117,6 +140,7 @@ def front(
             out=out,
             reference=reference,
             checks=everything or output.talking,
+            ledger=ledger,
             remember=not no_ledger,
             progress=progress,
             show=show,

@@ -36,6 +36,7 @@ def front(
     batch: int | None = None,
     dtype: str = "float32",
     device: str | None = None,
+    ensemble: bool = False,
     ledger: Path | str | None = None,
     remember: bool = True,
     out: Path | str | None = None,
@@ -69,6 +70,7 @@ def front(
         batch: Prompts generated together; it decides memory and speed, not the texts.
         dtype: In which dtype models are loaded.
         device: Where models run; an accelerator if there is one.
+        ensemble: Measure beside each soup of several experts the average of their predictions, token by token.
         ledger: Where completions and scores are remembered; in the user's cache by default.
         remember: Whether to use a ledger at all.
         out: Write what was measured here.
@@ -124,11 +126,12 @@ def front(
             temperature=temperature,
             dtype=dtype,
             device=device,
+            ensemble=ensemble,
             **({} if batch is None else {"batch": batch}),
         )
         points = measured.scores
     else:
-        _refuse_measuring(grid=grid, rewards=rewards, prompts=prompts)
+        _refuse_measuring(grid=grid, rewards=rewards, prompts=prompts, ensemble=ensemble)
         points = scores if isinstance(scores, Scores) else Scores.load(scores)
     if out is not None:
         write_whole(Path(out), points.to_bytes())
@@ -184,7 +187,7 @@ def _measured(
     from rshub.evaluation.front_grid import EXAMPLES, measure_front
     from rshub.evaluation.ledger import Ledger
 
-    kept = None if not remember else Ledger(Path(ledger)) if ledger is not None else Ledger.of_user()
+    kept = Ledger.chosen(ledger, remember=remember)
     return measure_front(experts, **needed, ledger=kept, examples=EXAMPLES if examples else 0, **how)
 
 

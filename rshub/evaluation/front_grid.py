@@ -80,6 +80,7 @@ def measure_front(
     batch: int = BATCH,
     dtype: str = "float32",
     device: str | None = None,
+    ensemble: bool = False,
     ledger: Ledger | None = None,
     examples: int = 0,
     endpoint: str | None = None,
@@ -102,6 +103,7 @@ def measure_front(
         batch: Prompts generated together.
         dtype: In which dtype the base is loaded.
         device: Where to.
+        ensemble: Measure beside each soup of several experts the average of their predictions, token by token.
         ledger: What was measured before; None remembers nothing.
         examples: How many prompts to show answers to.
         endpoint: The hub's address.
@@ -115,13 +117,16 @@ def measure_front(
     sampling = Sampling(seeds=seeds, max_new_tokens=max_new_tokens, temperature=temperature, batch=batch)
     scorers = named_rewards(rewards)
     hub = Hub(endpoint, token)
-    named = _looked_up(experts, identify_base(str(base), hub), hub)
+    identity = identify_base(str(base), hub)
+    named = _looked_up(experts, identity, hub)
     labels = [one.label for one in named if not one.mixed]
     settings = lattice(labels, grid)
     asked = read_prompts(prompts, limit=limit, endpoint=endpoint, token=token)
     mixed = [one for one in named if one.mixed]
     shown = settings_of(labels, settings) if examples else {}
-    total = ((len(settings) + len(mixed) + 1) * seeds + len(shown)) * len(asked.prompts)
+    together = [point for point in settings if len(point) > 1] if ensemble else []
+    models = len(settings) + len(together) + len(mixed) + 1
+    total = (models * seeds + len(shown)) * len(asked.prompts)
     with ExitStack() as stack:
         if ledger is None and shown:  # so that the answers that are shown need not be written twice
             ledger = Ledger(Path(stack.enter_context(TemporaryDirectory(prefix="rshub-front-"))))
@@ -141,9 +146,11 @@ def measure_front(
             )
         )
         points = [evaluator.point(coefficients) for coefficients in settings]
+        points += [evaluator.ensemble(coefficients) for coefficients in together]
         points += [evaluator.point({one.label: 1.0}, kind="morl", preference=_wanted(one.mixture)) for one in mixed]
         points.append(evaluator.point({}, kind="init"))
-        scores = evaluator.scores(points, base=base)
+        place = f"{identity.repo_id}@{identity.revision}" if identity.repo_id else Path(identity.path or base).name
+        scores = evaluator.scores(points, base=place)
         answered = examples_of(evaluator, shown, [prompt.text for prompt in asked.prompts[:examples]])
     sheets = tuple(sheet_of(one.label, one.candidate) for one in named)
     return MeasuredFront(scores=scores, experts=sheets, examples=tuple(answered))

@@ -15,7 +15,7 @@ NOT_TYPED = {
     "train": {"progress", "on_log"},
     "compose": {"progress"},
     "evaluate": {"progress"},
-    "front": {"x", "y", "title"},
+    "front": {"x", "y", "progress", "show"},
     "select": {"measure", "progress"},
 }
 CALLED = {
@@ -23,6 +23,7 @@ CALLED = {
     "publish": {"license_": "license", "repo": "repo_id"},
     "train": {"folder": "output", "license_": "license"},
     "evaluate": {"no_ledger": "remember"},
+    "front": {"no_ledger": "remember"},
     "select": {"no_ledger": "remember"},
 }
 

@@ -220,7 +220,11 @@ def _fill(axes: Any, grid: Array, heights: Array, *, limits: tuple[float, float]
 
     low, high = limits
     levels = np.linspace(low, high, 33)
-    axes.tricontourf(grid[:, 0], grid[:, 1], heights, levels=levels, cmap=colours, vmin=low, vmax=high, zorder=1)
+    filled = axes.tricontourf(
+        grid[:, 0], grid[:, 1], heights, levels=levels, cmap=colours, vmin=low, vmax=high, zorder=1
+    )
+    filled.set_edgecolor("face")  # no pale seams where two of them meet
+    filled.set_linewidth(0.4)
     between = [value for value in MaxNLocator(7).tick_values(low, high) if heights.min() < value < heights.max()]
     if between:
         halo = [withStroke(linewidth=2.2, foreground="white")]

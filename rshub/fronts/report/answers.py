@@ -47,14 +47,19 @@ def _connected(reward: str, found: Mapping[str, Any]) -> Answer:
         count, at = found["soups"], mixture(found["at"])
         answer = {"holds": YES, "holds within the errors": UNCLEAR}.get(found["verdict"], NO)
         gap = figure(abs(found["worst_margin"]))
+        many = count > 1
         if answer == YES:
-            words = f"In {_all(count)} no {reward} was lost; the smallest gain over taking turns is {gap} (at {at})."
+            every = f"all {count} mixtures" if many else "the one mixture"
+            words = f"In {every} measured no {reward} was lost; the smallest gain over taking turns is {gap} (at {at})."
         elif answer == UNCLEAR:
-            words = f"The worst of {counted(count, 'mixture')} loses {gap} (at {at}), which chance alone may explain."
+            which = f"The worst of {count} mixtures" if many else "The one mixture measured"
+            words = f"{which} loses {gap} (at {at}), which chance alone may explain."
         else:
-            share = 1.0 - found["share_holding"]
-            words = f"{share:.0%} of {counted(count, 'mixture')} lose; the worst is {gap} below the line (at {at})."
-        if found["share_between"] is not None:
+            which = (
+                f"{1.0 - found['share_holding']:.0%} of {count} mixtures lose; the worst" if many else "The one mixture"
+            )
+            words = f"{which} lies {gap} below the line (at {at})."
+        if many and found["share_between"] is not None:
             low, high = found["share_between"]
             words += f" With {found['confidence']:.0%} confidence, {low:.0%} to {high:.0%} of the mixtures do not lose."
     return Answer(
@@ -153,7 +158,3 @@ def mixture(coefficients: Mapping[str, float]) -> str:
     """Write coefficients as a person reads them."""
     shown = ", ".join(f"{name} {value:.3g}" for name, value in coefficients.items() if value != 0.0)
     return shown or "nothing but the start"
-
-
-def _all(count: int) -> str:
-    return "the one mixture measured" if count == 1 else f"all {count} mixtures measured"

@@ -59,8 +59,8 @@ def pictures_of(scores: Scores, result: Mapping[str, Any], logs: Mapping[str, Se
         volume = result["hypervolume"]
         dominated = "" if volume is None else f" The mixtures cover {volume:.0%} of the box between worst and best."
         ways = {label: [line.get("rewards") or {} for line in log] for label, log in logs.items()}
-        ways = {label: way for label, way in ways.items() if any({first, second} <= set(step) for step in way)}
-        trained = " Dotted lines are how the experts got there, as far as their training said." if ways else ""
+        ways = {label: way for label, way in ways.items() if _comparable(scores, (first, second), way)}
+        trained = " Dotted lines are how the experts got there, on the questions of their training." if ways else ""
         gallery.draw(
             "picture of two rewards",
             lambda buffer: plot_front(scores, buffer, trajectories=ways),
@@ -92,6 +92,19 @@ def pictures_of(scores: Scores, result: Mapping[str, Any], logs: Mapping[str, Se
                 caption=f"{name} over all mixtures: each corner is one expert. Only the marks were measured.",
             )
     return gallery
+
+
+def _comparable(scores: Scores, rewards: tuple[str, str], way: Sequence[Mapping[str, Any]]) -> bool:
+    """Say whether a training ended near what was measured: one that was scored otherwise would only mislead."""
+    ends = [step for step in way if all(isinstance(step.get(name), int | float) for name in rewards)]
+    for name in rewards:
+        measured = [point.rewards[name].mean for point in scores.points if name in point.rewards]
+        if not ends or not measured:
+            return False
+        room = (max(measured) - min(measured)) / 2.0
+        if not min(measured) - room <= ends[-1][name] <= max(measured) + room:
+            return False
+    return True
 
 
 def picture_of_training(sheet: ExpertSheet) -> Picture | None:

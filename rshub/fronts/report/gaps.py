@@ -55,8 +55,9 @@ def unmeasured(scores: Scores, result: Mapping[str, Any]) -> list[str]:
         found.append(
             "The experts run side by side with their predictions averaged, which costs more and may be better."
         )
-    found += [f"{name.replace('.', ', ')}: {why}." for name, why in result["reasons"].items() if "morl" not in name]
-    found += [f"{note[:1].upper()}{note[1:]}." for note in result["notes"]]
+    if "hypervolume" in result["reasons"]:
+        found.append(f"One figure for the whole front, the hypervolume: {result['reasons']['hypervolume']}.")
+    found += [f"{note[:1].upper()}{note[1:]}." for note in result["notes"] if note.startswith("left out")]
     return list(dict.fromkeys(found))
 
 

@@ -26,9 +26,9 @@ def line(middle, *, error=None, **more):
     ("middle", "error", "answer", "words"),
     [
         (0.75, None, YES, "the smallest gain over taking turns is 0.25 (at a 0.5, b 0.5)"),
-        (0.75, 0.01, YES, "100% to 100% of the mixtures do not lose"),
+        (0.75, 0.01, YES, "In the one mixture measured no a was lost"),
         (0.49, 0.1, UNCLEAR, "which chance alone may explain"),
-        (0.25, None, NO, "100% of 1 mixture lose; the worst is 0.25 below the line"),
+        (0.25, None, NO, "The one mixture lies 0.25 below the line (at a 0.5, b 0.5)"),
     ],
 )
 def test_the_line_between_experts(typed, middle, error, answer, words):
@@ -86,3 +86,14 @@ def test_a_price_of_mixing_is_in_the_first_sentences(typed):
         "3 of them are worth choosing from: for every other one, one of these is as good in every reward and better in "
         "one."
     ) or short[1].startswith("None of them is best")
+
+
+def test_several_mixtures_are_counted_with_their_confidence(typed):
+    middles = [("soup", {"a": x, "b": 1 - x}, x - 0.2 if x < 0.5 else x + 0.2, 1 - x) for x in (0.25, 0.5, 0.75)]
+    points = [
+        {"kind": k, "coefficients": c, "rewards": {"a": {"mean": a, "stderr": 0.01}, "b": b}} for k, c, a, b in middles
+    ]
+    found, _ = told(typed({"a": "max", "b": "max"}, *line(0.7, error=0.01), *points))
+    words = found["hypothesis 1, linear connectivity of a"].words
+    assert words.startswith("25% of 4 mixtures lose; the worst lies 0.2 below the line (at a 0.25, b 0.75).")
+    assert words.endswith("With 95% confidence, 75% to 75% of the mixtures do not lose.")

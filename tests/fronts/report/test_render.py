@@ -109,7 +109,13 @@ def test_what_is_known_of_experts_is_shown_and_the_rest_is_not_stated(noisy):
     assert "ada/x" in facts
     assert facts.count("not stated") == 7  # what was trained for and scored by of recall, all five of precision
     assert len(page.all("img")) == 3
-    assert b"Dotted lines are how the experts got there" in render(noisy, experts=[sheet])
+
+
+def test_a_training_that_was_scored_otherwise_is_not_laid_over_the_front(noisy):
+    for far, shown in ((0.0, True), (0.9, False)):
+        log = tuple({"step": n, "rewards": {"recall": 0.7 + far, "precision": 0.7 - 0.01 * n}} for n in range(5))
+        page = render(noisy, experts=[ExpertSheet(label="recall", log=log)])
+        assert (b"Dotted lines are how the experts got there" in page) == shown
 
 
 def test_answers_stand_side_by_side_and_long_ones_are_cut_and_say_so(noisy):
