@@ -48,19 +48,27 @@ def make_wish(mu: Mapping[str, float], units: str, evidence: Evidence, scores: S
     Raises:
         InvalidInput: A reward was not measured, or has no unit.
     """
-    factors = {}
-    for name, value in mu.items():
-        if name == INIT or value == 0.0:
-            continue
-        if name not in scores.rewards:
+    refuse_unknown(mu, scores)
+    wanted = {name: value for name, value in mu.items() if name != INIT and value != 0.0}
+    return Wish(
+        factors={name: value / (1.0 if units == "raw" else _reach(name, evidence)) for name, value in wanted.items()}
+    )
+
+
+def refuse_unknown(mu: Mapping[str, float], scores: Scores) -> None:
+    """Refuse a preference for what is not scored.
+
+    Raises:
+        InvalidInput: The message names it, and the nearest reward that is.
+    """
+    for name in mu:
+        if name != INIT and name not in scores.rewards:
             guess = nearest(name[:40], scores.rewards)
             raise InvalidInput(
                 f"select: {name[:40]} is not among the scores" + (f"; did you mean {guess!r}?" if guess else ""),
                 where=name[:40],
-                remedy=f"measured were {', '.join(list(scores.rewards)[:12])}",
+                remedy=f"scored are {', '.join(list(scores.rewards)[:12])}",
             )
-        factors[name] = value / (1.0 if units == "raw" else _reach(name, evidence))
-    return Wish(factors=factors)
 
 
 def _reach(reward: str, evidence: Evidence) -> float:

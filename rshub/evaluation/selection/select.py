@@ -24,6 +24,7 @@ from rshub.evaluation.selection.source import Models, Source, opened, refuse_gap
 from rshub.evaluation.selection.store import Store, read_known
 from rshub.evaluation.selection.strategy import Space
 from rshub.formats.canonical import digest
+from rshub.formats.fields import nearest
 from rshub.preferences.evidence import gather
 from rshub.preferences.mapping import MAPPINGS, UNITS, Known, map_preference
 from rshub.preferences.payoff import Payoff
@@ -31,6 +32,7 @@ from rshub.preferences.policy import LambdaBounds, Policy, check
 from rshub.preferences.preference import INIT, SUM_TOLERANCE, Preference
 from rshub.preferences.scores import SOUPS, Point, Scores
 from rshub.preferences.simplex import Array
+from rshub.preferences.wish import refuse_unknown
 
 BUDGET = 8
 """Evaluations where something can be measured and nobody said how many."""
@@ -135,7 +137,11 @@ def select(
                 where="scores",
                 remedy="give --scores FILE, or EXPERT... with --base, --reward and --prompts",
             )
-        names = tuple(source.experts) or tuple(experts) or _experts_in(known)
+        refuse_unknown({term.name: term.value for term in (*wanted.terms, *wanted.zeros)}, known)
+        places = {name: one.place for name, one in source.experts.items()}
+        repos = {one.repo: name for name, one in source.experts.items()}
+        known = known.renamed(repos | {place: name for name, place in places.items()})
+        names = tuple(source.experts) or _named(experts, known, can_measure=source.measure is not None)
         space = _space(names, wanted.init, source.experts, rules)
         task = Task(space=space, mu=wanted.values, units=units)
         store = _store(known, out, task, mapping, source)
@@ -146,7 +152,7 @@ def select(
         return replace(
             found,
             preference=str(wanted),
-            soup=as_preference(found.coefficients, {name: one.place for name, one in source.experts.items()}),
+            soup=as_preference(found.coefficients, places),
             out=Path(out) if out is not None else None,
         )
 
@@ -167,6 +173,26 @@ def _wanted(text: str, *, extrapolate: bool) -> Preference:
             f"select: the share of the start is {wanted.init:g}, not from 0 to 1", where=INIT, remedy="mend init="
         )
     return wanted
+
+
+def _named(experts: Sequence[str], known: Scores, *, can_measure: bool) -> tuple[str, ...]:
+    """Take the experts that were named, or all that stored soups are made of.
+
+    Raises:
+        InvalidInput: One is not in the scores, and cannot be measured either.
+    """
+    if not experts:
+        return _experts_in(known)
+    for name in experts:
+        if not can_measure and name not in (there := _experts_in(known)):
+            guess = nearest(name[:40], there)
+            raise InvalidInput(
+                f"select: no soup of {name[:40]!a} is among the scores"
+                + (f"; did you mean {guess!r}?" if guess else ""),
+                where=name[:40],
+                remedy="name experts as the coefficients do, or give --base, --reward and --prompts to measure them",
+            )
+    return tuple(experts)
 
 
 def _experts_in(scores: Scores) -> tuple[str, ...]:

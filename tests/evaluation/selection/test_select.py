@@ -275,6 +275,15 @@ def test_preferences_that_make_no_sense_are_refused(kitchen2, preference, said):
         select(preference, scores=kitchen2.scores())
 
 
+def test_what_is_misspelt_is_refused_before_anything_is_measured(kitchen2):
+    nothing = Scores(rewards=dict.fromkeys("ab", "max"), points=())
+    with pytest.raises(InvalidInput, match="not among the scores"):
+        select("aa=0.5, b=0.5", scores=nothing, experts="ab", measure=kitchen2.taste, budget=3)
+    assert kitchen2.asked == []
+    with pytest.raises(InvalidInput, match="no soup of 'aa' is among the scores"):
+        select("a=0.5, b=0.5", scores=kitchen2.scores(), experts=["aa", "b"])
+
+
 def test_a_budget_without_anything_to_measure_is_refused(kitchen2):
     with pytest.raises(InvalidInput, match="nothing to measure new soups with"):
         select("a=0.5, b=0.5", scores=kitchen2.scores(), budget=3)
