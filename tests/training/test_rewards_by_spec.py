@@ -188,7 +188,7 @@ def test_what_is_missing_or_wrong_is_told_before_anything_is_generated(trained, 
             **options,
         )
 
-    monkeypatch.setattr("rshub.evaluation.evaluate._measured", lambda *_, **__: pytest.fail("it began"))
+    monkeypatch.setattr("rshub.evaluation.generate._write", lambda *_, **__: pytest.fail("it began"))
     with pytest.raises(NotFound):
         measured("hf:lab/nothing")
     with pytest.raises(Incompatible, match="no output 7"):
