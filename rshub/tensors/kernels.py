@@ -60,6 +60,11 @@ class TensorRewrite:
     _ready: Change | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def grid(self) -> Grid:
+        """The tiles that it is worked in."""
+        return Grid(rows=self.rows, columns=self.columns)
+
     def render(self, first: int, into: Array, source: int, scratch: Scratch) -> None:
         """Compute output elements, tile by tile.
 
@@ -71,7 +76,7 @@ class TensorRewrite:
         """
         change = self._opened()
         with np.errstate(over="ignore", invalid="ignore"):
-            for tile in Grid(rows=self.rows, columns=self.columns).tiles(first, first + len(into)):
+            for tile in self.grid.tiles(first, first + len(into)):
                 self._tile(tile, into[tile.low - first : tile.high - first], change, source, scratch)
 
     def release(self) -> None:

@@ -20,10 +20,8 @@ import numpy as np
 
 from rshub.errors import IntegrityError
 from rshub.tensors.dtypes import FLOATS
-from rshub.tensors.pieces import FilePlan, Literal, Piece, Rewritten, Verbatim
+from rshub.tensors.pieces import PAGE, FilePlan, Literal, Piece, Rewritten, Verbatim
 from rshub.tensors.tiles import Scratch
-
-PAGE = 4096
 
 CLOSED = -1
 """In the place of a descriptor."""
@@ -40,17 +38,19 @@ class OutputFile:
 
     def __init__(self, plan: FilePlan, folder: Path, window: int, *, digests: bool) -> None:
         self.plan = plan
-        self.window = window
+        self.windows = plan.windows(window)
         self.source = self.target = CLOSED
         self.direct: int | None = None
         self._path = folder / plan.name
         self.sha = hashlib.sha256() if digests else None
         self.turn = 0
-        self.left = self.windows = max(1, -(-plan.size // window))  # an empty file has a first window too
+        self.left = len(self.windows)
         self._ends = [piece.end for piece in plan.pieces]
+        starts = [each.start for each in self.windows]
         for piece in plan.pieces:
             if isinstance(piece, Rewritten) and piece.end > piece.start:
-                piece.tensor.windows = (piece.end - 1) // window - piece.start // window + 1
+                first, last = (bisect.bisect_right(starts, at) for at in (piece.start, piece.end - 1))
+                piece.tensor.windows = last - first + 1
 
     def open(self) -> None:
         """Open the source, and make the output; the thread that takes the first window does it for all.
@@ -64,7 +64,7 @@ class OutputFile:
         except OSError:
             self.close()
             raise
-        if self.plan.size >= DIRECT_BYTES and not self.window % PAGE:
+        if self.plan.size >= DIRECT_BYTES:
             self.direct = _open_direct(self._path)
         if self.direct is not None:
             try:
@@ -104,20 +104,29 @@ class OutputFile:
             if handle != CLOSED:
                 os.close(handle)
 
-    def write(self, buffer: memoryview, size: int, offset: int) -> None:
-        """Write the first bytes of an aligned buffer, past the page cache where that is possible.
+    def write(self, buffer: memoryview, window: range) -> None:
+        """Write a window, past the page cache where that is possible: its whole pages, then what is left at its edges.
 
-        The last window is written whole pages long, and the file is cut to its size at the end.
+        The file's last page is written whole too, and the file is cut to its size at the end.
+
+        Args:
+            buffer: Begins with a page of memory, and with the first byte of the page that the window begins in.
+            window: Which bytes of the file.
         """
-        if self.direct is not None:
+        origin = window.start - window.start % PAGE
+        first = window.start + -window.start % PAGE
+        last = window.stop + (-window.stop % PAGE if window.stop == self.plan.size else -(window.stop % PAGE))
+        rest = [window]
+        if self.direct is not None and first < last:
             try:
-                _write(self.direct, buffer[: -(-size // PAGE) * PAGE], offset)
+                _write(self.direct, buffer[first - origin : last - origin], first)
             except OSError as fault:
                 if fault.errno != errno.EINVAL:
                     raise
             else:
-                return
-        _write(self.target, buffer[:size], offset)
+                rest = [range(window.start, first), range(last, window.stop)]
+        for part in rest:
+            _write(self.target, buffer[part.start - origin : max(part.start, part.stop) - origin], part.start)
 
     def copied_by_kernel(self, pieces: Sequence[Piece], low: int, high: int) -> bool:
         """Copy a window of one piece inside the operating system; False when it cannot, or when it must be seen."""

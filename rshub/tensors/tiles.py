@@ -99,22 +99,32 @@ class Grid:
         """The number of elements."""
         return self.rows * self.columns
 
+    @property
+    def height(self) -> int:
+        """How many rows a tile has that is not cut by the tensor's end."""
+        return max(1, min(TILE_ROWS, TILE_ELEMENTS // max(1, self.columns)))
+
+    def tile_start(self, element: int) -> int:
+        """Give the first element of the tile that holds an element."""
+        if self.columns > TILE_ELEMENTS:
+            row, column = divmod(element, self.columns)
+            return row * self.columns + column - column % TILE_ELEMENTS
+        return element - element % max(1, self.height * self.columns)
+
     def tiles(self, first: int, last: int) -> Iterator[Tile]:
         """Give the tiles that touch the elements [first, last), in order."""
         if self.columns > TILE_ELEMENTS:
-            row, at = divmod(first, self.columns)
-            column = at - at % TILE_ELEMENTS
-            start = row * self.columns + column
+            start = self.tile_start(first)
+            row, column = divmod(start, self.columns)
             while start < last:
                 columns = min(TILE_ELEMENTS, self.columns - column)
                 yield self._block(row, 1, column, columns, range(first, last))
                 start += columns
                 row, column = divmod(start, self.columns)
             return
-        height = max(1, min(TILE_ROWS, TILE_ELEMENTS // max(1, self.columns)))
-        row = first // max(1, height * self.columns) * height
+        row = self.tile_start(first) // max(1, self.columns)
         while row * self.columns < last:
-            rows = min(height, self.rows - row)
+            rows = min(self.height, self.rows - row)
             yield self._block(row, rows, 0, self.columns, range(first, last))
             row += rows
 

@@ -1,9 +1,8 @@
 """Writing large files window by window, with threads, in bounded memory, hashed on the way.
 
-Windows of a fixed size are filled from the pieces that touch them and written at their place; each digest is fed in
-file order from the window that is still in memory, so nothing is read again. A file is open while its windows are in
-the making, no longer. Memory is the windows of the threads and the factors of the tensors in flight, whatever the size
-of the model.
+Windows are filled from the pieces that touch them and written at their place; each digest is fed in file order from
+the window that is still in memory, so nothing is read again. A file is open while its windows are in the making, no
+longer. Memory is the windows of the threads and the factors of the tensors in flight, whatever the size of the model.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from pathlib import Path
 from rshub.errors import RshubError
 from rshub.tensors.blas import one_thread
 from rshub.tensors.output_file import OutputFile
-from rshub.tensors.pieces import FilePlan, Rewritten
+from rshub.tensors.pieces import PAGE, FilePlan, Rewritten
 from rshub.tensors.tiles import Scratch
 from rshub.types import Digest
 
-WINDOW_BYTES = 4 << 20
+WINDOW_BYTES = 2 << 20
 MAX_WORKERS = 4
 """Threads that compute: more would need more memory than a soup may take."""
 
@@ -34,8 +33,9 @@ POLL_SECONDS = 0.1
 class _Crew:
     """The threads that write all windows, in file order."""
 
-    def __init__(self, files: Sequence[OutputFile]) -> None:
-        self._jobs = [(file, number) for file in files for number in range(file.windows)]
+    def __init__(self, files: Sequence[OutputFile], window: int) -> None:
+        self._most = window
+        self._jobs = [(file, number) for file in files for number in range(len(file.windows))]
         self._next = 0
         self._lock = threading.Condition()
         self.done = 0
@@ -59,7 +59,7 @@ class _Crew:
                     if number == 0:
                         self._open(file)
                 if buffer is None:
-                    buffer = memoryview(mmap.mmap(-1, file.window))
+                    buffer = memoryview(mmap.mmap(-1, self._most + 2 * PAGE))
                 self._window(file, number, buffer, scratch)
         except BaseException as fault:  # noqa: BLE001 - handed to the thread that waits
             self.stop(fault)
@@ -80,14 +80,14 @@ class _Crew:
             raise
 
     def _window(self, file: OutputFile, number: int, buffer: memoryview, scratch: Scratch) -> None:
-        low = number * file.window
-        high = min(low + file.window, file.plan.size)
+        window = file.windows[number]
+        low, high = window.start, window.stop
         pieces = file.touching(low, high)
         if not file.copied_by_kernel(pieces, low, high):
-            view = buffer[: high - low]
+            view = buffer[low % PAGE :][: high - low]
             for piece in pieces:
                 file.fill(piece, view, low, scratch)
-            file.write(buffer, high - low, low)
+            file.write(buffer, window)
             if file.sha is not None:
                 self._hash(file, number, view)
         for piece in pieces:
@@ -130,7 +130,7 @@ def write_files(
         folder: An existing folder that has none of these files.
         digests: Whether to take the sha256 of each file on the way.
         workers: Threads; as the machine has cores, within bounds, if absent.
-        window: Bytes per window.
+        window: The most bytes of a window.
         progress: Called now and then, in this thread, with the bytes done and the bytes in all.
 
     Returns:
@@ -143,7 +143,7 @@ def write_files(
     files = [OutputFile(plan, folder, window, digests=digests) for plan in plans]
     total = sum(plan.size for plan in plans)
     try:
-        crew = _Crew(files)
+        crew = _Crew(files, window)
         count = workers or usual_workers()
         threads = [threading.Thread(target=crew.work, name=f"rshub-window-{number}") for number in range(count)]
         with one_thread():

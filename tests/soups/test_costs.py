@@ -190,11 +190,15 @@ def mixed(tiny, dtype="BF16", **options):
     return base, terms
 
 
-def test_the_same_bytes_for_any_threads_windows_and_order(tiny, pot, tmp_path):
+@pytest.mark.parametrize("direct", [0, 1 << 30])
+def test_the_same_bytes_for_any_threads_windows_and_order(tiny, pot, tmp_path, monkeypatch, direct):
+    monkeypatch.setattr(output_file, "DIRECT_BYTES", direct)
     base, experts = mixed(tiny, shards=2)
     terms = list(zip(experts, (0.3, 0.2, -0.4, 0.7), strict=True))
     seen = set()
-    for number, (workers, window) in enumerate([(1, 4 << 20), (2, 4096), (5, 12_345), (3, 1 << 16), (2, 999)]):
+    for number, (workers, window) in enumerate(
+        [(1, 4 << 20), (2, 4096), (5, 12_345), (3, 1 << 16), (2, 999), (3, 1 << 19)]
+    ):
         asked = terms if number % 2 else terms[::-1]
         out = tmp_path / f"out-{number}"
         out.mkdir()
