@@ -46,7 +46,7 @@ class Bench:
         else:
             trainer.train(resume_from_checkpoint=str(self.resume) if self.resume else None)
         steps = max(step_of(self.resume), trainer.state.global_step)
-        save_trained(self.job, trainer.model)
+        save_trained(self.job, trainer)
         return Trained(lines=self.recorder.lines, steps=steps, stopped=self.recorder.stop)
 
 

@@ -40,12 +40,14 @@ def open_model(job: Job) -> tuple[Any, Any]:
     return PeftModel.from_pretrained(model, job.start, config=config, is_trainable=True), None
 
 
-def save_trained(job: Job, model: Any) -> None:
+def save_trained(job: Job, trainer: Any) -> None:
     """Save what was trained: the adapter alone, without the copy that the trainer measured against; or every weight."""
-    if job.recipe.artefact == "full":
-        model.save_pretrained(job.output)
-    else:
-        model.save_pretrained(job.output, selected_adapters=["default"], save_embedding_layers=False)
+    parts: dict[str, Any] = {}
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:  # it lies in pieces over the processes
+        parts["state_dict"] = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    if job.recipe.artefact != "full":
+        parts |= {"selected_adapters": ["default"], "save_embedding_layers": False}
+    trainer.model.save_pretrained(job.output, **parts)
 
 
 def fresh(lora: LoraSettings) -> Any:
