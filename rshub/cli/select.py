@@ -11,13 +11,17 @@ from rshub.cli.choosing import FILE
 from rshub.cli.output import Output, as_argument, output_options, same_hub
 from rshub.cli.verb import Verb
 
+_MEASURING = (
+    "rshub select org/a org/b --base org/base --budget 8 --reward a=hf:org/judge-a --reward b=hf:org/judge-b "
+    '--prompts ./prompts.jsonl --preference "a:2 b:1" --out ./scores.json'
+)
+
 
 @click.command(
     cls=Verb,
     examples=(
         'rshub select --scores ./scores.json --preference "helpful=0.7, concise=0.3"',
-        "rshub select org/a org/b --base org/base --reward a=hf:org/a-rm --reward b=metric:length \\",
-        '  --prompts ./prompts.jsonl --preference "a:2 b:1" --budget 8 --out ./scores.json',
+        _MEASURING,
     ),
 )
 @click.argument("experts", metavar="[[NAME=]EXPERT]...", nargs=-1)
@@ -121,7 +125,7 @@ def select(
     token: str | None,
     output: Output,
 ) -> None:
-    """Choose coefficients for a preference, from scores or a few evaluations."""
+    """Choose coefficients for a preference with few evaluations."""
     with output.progress("selecting", unit="evaluation") as progress:
         chosen = rshub.select(
             preference,
