@@ -10,10 +10,9 @@ import click
 
 import rshub
 from rshub.cli.choosing import PreferenceVerb
+from rshub.cli.measuring import measuring_options
 from rshub.cli.output import Output, output_options, size, table
-from rshub.errors import InvalidInput
 from rshub.evaluation.ledger import Ledger
-from rshub.evaluation.sampling import BATCH
 
 LARGE = 1_000_000_000
 """Bytes from which on the size of a ledger is worth a line."""
@@ -35,64 +34,16 @@ LARGE = 1_000_000_000
 )
 @click.option("--prompts", metavar="FILE.jsonl|REPO[@REV]:SPLIT", required=True, help="What to measure it on.")
 @click.option("--base", metavar="REPO[@REV]|./DIR", help="The base, for soups given as preferences.")
-@click.option(
-    "--seeds",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=1,
-    show_default=True,
-    help="Completions for each prompt.",
-)
 @click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Write the scores here.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use only the first so many prompts.")
-@click.option(
-    "--max-new-tokens",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=128,
-    show_default=True,
-    help="Tokens in a completion at most.",
-)
-@click.option(
-    "--temperature",
-    type=click.FloatRange(min=0),
-    metavar="T",
-    default=1.0,
-    show_default=True,
-    help="Of the sampling; 0 takes the likeliest token.",
-)
-@click.option(
-    "--batch",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=BATCH,
-    show_default=True,
-    help="Prompts generated together: memory and speed, not the texts.",
-)
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "bfloat16", "float16", "auto"]),
-    default="float32",
-    show_default=True,
-    help="In which dtype models are loaded; auto takes what is stored.",
-)
-@click.option("--device", metavar="NAME", help="Where models run.  [default: an accelerator if there is one, else cpu]")
 @click.option("--extrapolate", is_flag=True, help="Allow negative coefficients and sums other than 1.")
 @click.option(
     "--ensemble",
     is_flag=True,
     help="Beside each soup measure the average of its experts' predictions, token by token; costs a pass of each.",
 )
-@click.option(
-    "--ledger",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Where completions and scores are remembered, so that a reward added later costs no generation; delete it "
-    "whenever you like.  [default: $RSHUB_CACHE/ledger or ~/.cache/rshub/ledger]",
-)
-@click.option("--no-ledger", is_flag=True, help="Remember nothing, and use nothing remembered.")
 @click.option("--publish", metavar="REPO", help="Share the measurements in this dataset repo, beside those it holds.")
 @click.option("--private", is_flag=True, help="Create that repo private.")
+@measuring_options
 @output_options()
 def evaluate(
     *,
@@ -100,44 +51,26 @@ def evaluate(
     rewards: tuple[str, ...],
     prompts: str,
     base: str | None,
-    seeds: int,
     out: Path | None,
-    limit: int | None,
-    max_new_tokens: int,
-    temperature: float,
-    batch: int,
-    dtype: str,
-    device: str | None,
     extrapolate: bool,
     ensemble: bool,
-    ledger: Path | None,
-    no_ledger: bool,
     publish: str | None,
     private: bool,
+    measuring: Mapping[str, Any],
     endpoint: str | None,
     token: str | None,
     output: Output,
 ) -> None:
     """Measure soups: directories, locks or preferences."""
-    if ledger is not None and no_ledger:
-        raise InvalidInput("--ledger and --no-ledger exclude each other", where="--ledger", remedy="use one of them")
     with output.progress("evaluating", unit="completion") as progress:
         scores = rshub.evaluate(
             soups,
             rewards=rewards,
             prompts=prompts,
             base=base,
-            seeds=seeds,
-            limit=limit,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            batch=batch,
-            dtype=dtype,
-            device=device,
             extrapolate=extrapolate,
             ensemble=ensemble,
-            ledger=ledger,
-            remember=not no_ledger,
+            **measuring,
             out=out,
             publish=publish,
             private=private,
@@ -150,7 +83,7 @@ def evaluate(
         if "asked" in said:
             output.talk(f"{name}: {said['asked']} is {said['spec']} now")
     output.show(value, lines=lambda: _table(value))
-    _tell_size(Ledger.chosen(ledger, remember=not no_ledger), output)
+    _tell_size(Ledger.chosen(measuring["ledger"], remember=measuring["remember"]), output)
     if publish is not None:
         went = value["published"]
         output.talk(f"Published {went['repo']} at {went['commit'][:8]}: {', '.join(went['files']) or 'nothing new'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import click
 
 import rshub
 from rshub.cli.choosing import FILE
+from rshub.cli.measuring import measuring_options
 from rshub.cli.output import Output, output_options
 from rshub.cli.verb import Verb
-from rshub.errors import InvalidInput
 
 CONTRACT = ("box", "front", "hypervolume", "over_staircase", "over_polyline", "connectivity", "morl")
 """The figures that ``--json`` always has; what cannot be computed is null and then has its reason under ``reasons``."""
@@ -42,51 +43,10 @@ CONTRACT = ("box", "front", "hypervolume", "over_staircase", "over_polyline", "c
 )
 @click.option("--prompts", metavar="FILE.jsonl|REPO[@REV]:SPLIT", help="What to measure it on.")
 @click.option(
-    "--seeds",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=1,
-    show_default=True,
-    help="Completions for each prompt.",
-)
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use only the first so many prompts.")
-@click.option(
-    "--max-new-tokens",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=128,
-    show_default=True,
-    help="Tokens in a completion at most.",
-)
-@click.option(
-    "--temperature",
-    type=click.FloatRange(min=0),
-    metavar="T",
-    default=1.0,
-    show_default=True,
-    help="Of the sampling; 0 takes the likeliest token.",
-)
-@click.option(
-    "--batch",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Prompts generated together: memory and speed, not the texts.",
-)
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "bfloat16", "float16", "auto"]),
-    default="float32",
-    show_default=True,
-    help="In which dtype models are loaded; auto takes what is stored.",
-)
-@click.option("--device", metavar="NAME", help="Where models run.  [default: an accelerator if there is one, else cpu]")
-@click.option(
     "--ensemble",
     is_flag=True,
     help="Beside each soup measure the average of its experts' predictions, token by token; costs a pass of each.",
 )
-@click.option("--ledger", type=FILE, metavar="DIR", help="Where completions and scores are remembered.")
-@click.option("--no-ledger", is_flag=True, help="Remember nothing, and use nothing remembered.")
 @click.option("--out", type=FILE, metavar="FILE", help="Write what was measured here.")
 @click.option("--plot", type=FILE, metavar="FILE", help="Draw the front here; the suffix decides (png, svg, pdf).")
 @click.option("--report", type=FILE, metavar="DIR", help="Write a page there that explains the front to everybody.")
@@ -108,6 +68,7 @@ CONTRACT = ("box", "front", "hypervolume", "over_staircase", "over_polyline", "c
     is_flag=True,
     help="Add every hypothesis and lemma to the JSON, under 'checks', and what else is known of the points.",
 )
+@measuring_options
 @output_options()
 def front(
     *,
@@ -117,14 +78,11 @@ def front(
     out: Path | None,
     reference: Path | None,
     checks: bool,
-    ledger: Path | None,
-    no_ledger: bool,
+    measuring: Mapping[str, Any],
     output: Output,
     **asked: Any,
 ) -> None:
-    """Judge a set of measured soups, or measure the soups of some experts first."""
-    if ledger is not None and no_ledger:
-        raise InvalidInput("--ledger and --no-ledger exclude each other", where="--ledger", remedy="use one of them")
+    """Judge measured soups, or measure those of some experts first."""
     everything = checks or reference is not None
 
     def show(value: dict[str, Any]) -> None:
@@ -140,8 +98,7 @@ def front(
             out=out,
             reference=reference,
             checks=everything or output.talking,
-            ledger=ledger,
-            remember=not no_ledger,
+            **measuring,
             progress=progress,
             show=show,
             **asked,

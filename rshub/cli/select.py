@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 import rshub
 from rshub.cli.choosing import FILE
+from rshub.cli.measuring import measuring_options
 from rshub.cli.output import Output, as_argument, output_options, same_hub
 from rshub.cli.verb import Verb
 
@@ -54,49 +57,7 @@ _MEASURING = (
 )
 @click.option("--policy", type=FILE, metavar="FILE", help="Bounds on the coefficients.")
 @click.option("--extrapolate", is_flag=True, help="Allow a preference with negative numbers and sums other than 1.")
-@click.option(
-    "--seeds",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=1,
-    show_default=True,
-    help="Completions for each prompt.",
-)
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use only the first so many prompts.")
-@click.option(
-    "--max-new-tokens",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=128,
-    show_default=True,
-    help="Tokens in a completion at most.",
-)
-@click.option(
-    "--temperature",
-    type=click.FloatRange(min=0),
-    metavar="T",
-    default=1.0,
-    show_default=True,
-    help="Of the sampling; 0 takes the likeliest token.",
-)
-@click.option(
-    "--batch",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=256,
-    show_default=True,
-    help="Prompts generated together.",
-)
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "bfloat16", "float16", "auto"]),
-    default="float32",
-    show_default=True,
-    help="In which dtype models are loaded.",
-)
-@click.option("--device", metavar="DEVICE", help="Where models run.  [default: an accelerator if there is one]")
-@click.option("--ledger", type=FILE, metavar="DIR", help="Where completions are remembered.  [default: a cache]")
-@click.option("--no-ledger", is_flag=True, help="Remember no completions.")
+@measuring_options
 @output_options()
 def select(
     *,
@@ -112,15 +73,7 @@ def select(
     units: str,
     policy: Path | None,
     extrapolate: bool,
-    seeds: int,
-    limit: int | None,
-    max_new_tokens: int,
-    temperature: float,
-    batch: int,
-    dtype: str,
-    device: str | None,
-    ledger: Path | None,
-    no_ledger: bool,
+    measuring: Mapping[str, Any],
     endpoint: str | None,
     token: str | None,
     output: Output,
@@ -140,15 +93,7 @@ def select(
             units=units,
             policy=policy,
             extrapolate=extrapolate,
-            seeds=seeds,
-            limit=limit,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            batch=batch,
-            dtype=dtype,
-            device=device,
-            ledger=ledger,
-            remember=not no_ledger,
+            **measuring,
             endpoint=endpoint,
             token=token,
             progress=progress,

@@ -13,6 +13,7 @@ SHARED_BY_ALL = {"env": {"token"}}
 NOT_TYPED = {
     "publish": {"scores", "training"},  # measurements come from --from, or from a caller
     "train": {"progress", "on_log"},
+    "train-all": {"progress"},
     "compose": {"progress"},
     "evaluate": {"progress"},
     "front": {"x", "y", "progress", "show"},
@@ -22,6 +23,7 @@ CALLED = {
     "compose": {"hash_": "hash", "format_": "format", "no_digest": "digests"},
     "publish": {"license_": "license", "repo": "repo_id"},
     "train": {"folder": "output", "license_": "license"},
+    "train-all": {"folder": "output", "license_": "license"},
     "evaluate": {"no_ledger": "remember"},
     "front": {"no_ledger": "remember"},
     "select": {"no_ledger": "remember"},
@@ -34,5 +36,5 @@ def test_a_command_and_its_function_take_the_same_things(verb):
     renamed = CALLED.get(verb, {})
     shown = SHOWING | SHARED_BY_ALL.get(verb, set())
     typed = {renamed.get(p.name, p.name) for p in command.params if p.name not in shown}
-    taken = set(inspect.signature(getattr(rshub, verb)).parameters)
+    taken = set(inspect.signature(getattr(rshub, verb.replace("-", "_"))).parameters)
     assert typed == taken - NOT_TYPED.get(verb, set())
