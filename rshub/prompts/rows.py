@@ -108,8 +108,8 @@ def _csv(file: IO[bytes], name: str) -> Iterator[Numbered]:
 
 def _parquet(path: Path, name: str) -> Iterator[Numbered]:
     try:
-        from pyarrow import ArrowException  # type: ignore[import-untyped]
-        from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
     except ImportError as fault:
         raise MissingExtra("train", needed_for=f"reading {name}") from fault
     number = 0
