@@ -113,6 +113,8 @@ def _model(judge: Judge, words: Any, base: Path) -> Any:
         sizes = {key: sizes[key] for key in sizes if key.startswith("n_") or key.endswith("_id") or key == "vocab_size"}
     if judge.family == "electra":
         sizes |= {"embedding_size": HIDDEN}
+    if judge.family == "deberta-v2":
+        sizes |= {"pooler_hidden_size": HIDDEN, "type_vocab_size": 2}
     dropouts = {"gpt2": ("resid_pdrop", "embd_pdrop", "attn_pdrop")}.get(
         judge.family, ("hidden_dropout_prob", "attention_probs_dropout_prob")
     )

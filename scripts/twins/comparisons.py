@@ -13,7 +13,7 @@ from typing import Any
 from rshub.prompts.prompt import Prompt
 from scripts.twins.corpus import Corpus
 from scripts.twins.task import ANSWER, JOINED, PAIR, Judge, Task
-from scripts.twins.world import SPOILED, anything, spoiled
+from scripts.twins.world import anything, spoiled
 
 PENALTY = 2.0
 """What raters take off for a text that is spoiled."""
@@ -44,7 +44,7 @@ def comparisons(task: Task, judge: Judge, texts: Corpus) -> tuple[Drawn, ...]:
         for _ in range(2):
             said = anything(task.slots, known, rng)
             answer, utility = task.answer(said), judge.judgement(known, said)
-            if rng.random() < SPOILED:
+            if rng.random() < judge.spoiled:
                 answer, utility = spoiled(answer, rng), utility - PENALTY
             answers.append(answer)
             utilities.append(utility)

@@ -12,7 +12,7 @@ from typing import Any
 
 from rshub.formats.canonical import sha256
 from scripts.twins import base as bases
-from scripts.twins import classifiers, comparisons, tokens
+from scripts.twins import classifiers, comparisons, people, tokens
 from scripts.twins.corpus import corpus, prompts
 from scripts.twins.kept import kept, source_of
 from scripts.twins.sizes import Sizes
@@ -60,10 +60,16 @@ class Maker:
             "base": base.name,
             "source": source_of(classifiers, comparisons, tokens),
         }
+        if judge.people:
+            facts |= {"people": people.slice_digest(), "source": source_of(people, comparisons, tokens)}
 
         def make(folder: Path) -> Mapping[str, Any]:
             words = bases.load_tokenizer(base)
-            read = comparisons.as_read(judge, prompts(self.task, texts, folder), drawn, words=words)
+            asked = prompts(self.task, texts, folder)
+            if judge.people:
+                pairs = people.people_pairs() or people.world_pairs(asked, drawn)
+                return {"accuracy": people.train_on_people(folder, pairs, steps=steps, seed=judge.seed)}
+            read = comparisons.as_read(judge, asked, drawn, words=words)
             if judge.family != "base":
                 words = classifiers.own_tokenizer(judge, read, [answer for pair in drawn for answer in pair.answers])
             return {"accuracy": classifiers.train_classifier(folder, judge, read, words, base=base, steps=steps)}

@@ -32,8 +32,10 @@ class Judge:
         reads: What the model reads of an answer and its prompt: the options of its spec.
         labels: Two labels, bad and good, for a classifier of single answers; none for a regressor of preferences.
         certain: How surely raters prefer the better answer, per unit of their scale.
+        spoiled: The share of answers that are spoiled, for raters who mind.
         steps: Optimiser steps.
         seed: Decides its pairs and its start.
+        people: Whether TRL's RewardTrainer learns it from what real people preferred, where that is at hand.
     """
 
     judgement: Judgement
@@ -41,8 +43,10 @@ class Judge:
     reads: str
     labels: tuple[str, str] | None = None
     certain: float = 3.0
+    spoiled: float = 0.2
     steps: int = 250
     seed: int = 0
+    people: bool = False
 
     @property
     def options(self) -> str:

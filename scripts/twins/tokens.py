@@ -62,22 +62,22 @@ def _even(text: str) -> str:
     return re.sub(r"\s+", " ", f" {text}")
 
 
-def tokenizer(words: Sequence[str], repeated: Sequence[str] = (), *, pairs: bool = False) -> Any:
+def tokenizer(words: Sequence[str], repeated: Sequence[str] = (), *, pairs: bool = False, lower: bool = False) -> Any:
     """Make a tokenizer.
 
     Args:
         words: Its words, each with its blank.
         repeated: Phrases that are one token each.
         pairs: Whether texts are framed and told apart by their type, for models that read pairs.
+        lower: Whether capitals count as small letters.
     """
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     vocab = {word: number for number, word in enumerate([*SPECIAL, *words])}
     made = Tokenizer(models.WordLevel(vocab, unk_token=UNK))
-    made.normalizer = normalizers.Sequence(
-        [normalizers.Strip(left=False), normalizers.Prepend(" "), normalizers.Replace(Regex(r"\s+"), " ")]
-    )
+    even = [normalizers.Strip(left=False), normalizers.Prepend(" "), normalizers.Replace(Regex(r"\s+"), " ")]
+    made.normalizer = normalizers.Sequence([*even, *([normalizers.Lowercase()] if lower else [])])
     made.pre_tokenizer = pre_tokenizers.Split(Regex(_PIECE), "isolated")
     made.decoder = decoders.Fuse()
     made.add_tokens([AddedToken(phrase, lstrip=True, rstrip=True, normalized=False) for phrase in repeated])

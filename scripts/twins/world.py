@@ -9,14 +9,14 @@ Pure and seeded; the texts themselves are each task's own.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 Said = Mapping[str, str]
 """What an answer says: slot to value, in the order of the slots."""
 
-SPOILED = 0.05
-"""The share of answers that are spoiled when answers of every kind are wanted."""
+CARELESS = 0.5
+"""The share of answers that look away from the source, where answers of every kind are wanted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +35,6 @@ class Slot:
     said: float = 1.0
     invented: float = 0.0
 
-
-CARELESS = 0.5
-"""The share of answers that look away from the source, where answers of every kind are wanted."""
 
 Slots = Mapping[str, Slot]
 
@@ -93,17 +90,14 @@ def is_core(slot: Slot) -> bool:
 
 
 def spoiled(text: str, rng: random.Random) -> str:
-    """Spoil a text as a model that goes astray would: words twice, words left out, an end that is missing."""
+    """Spoil a text as a model that goes astray would: words said again, words left out, an end that is missing."""
     words = text.split()
     place = rng.randrange(len(words))
-    kind = rng.randrange(3)
-    if kind == 0:
-        return " ".join([*words[:place], *words[place : place + 3], *words[place:]])
-    if kind == 1:
+    kind = rng.randrange(4)
+    if kind <= 1:
+        again = words[place : place + rng.randrange(2, 12)]
+        end = place + len(again) if kind else len(words)
+        return " ".join([*words[:end], *again, *words[end:]])
+    if kind == 2:
         return " ".join([*words[:place], *words[place + 2 :]]) or words[0]
     return " ".join(words[: max(1, place)])
-
-
-def said_share(slots: Slots, sayings: Sequence[Said]) -> dict[str, float]:
-    """Give how often each slot is said."""
-    return {name: sum(name in said for said in sayings) / max(1, len(sayings)) for name in slots}

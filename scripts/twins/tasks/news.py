@@ -130,7 +130,12 @@ NEWS = Task(
         {
             "quality": Judge(judgement=quality, family="gpt2", reads=ANSWER),
             "faithful": Judge(
-                judgement=faithful, family="base", reads=JOINED, labels=("HALLUCINATED", "FAITHFUL"), steps=400
+                judgement=faithful,
+                family="base",
+                reads=JOINED,
+                labels=("HALLUCINATED", "FAITHFUL"),
+                spoiled=0.05,
+                steps=400,
             ),
         }
     ),

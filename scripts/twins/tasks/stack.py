@@ -1,86 +1,92 @@
-"""Questions of programmers: one model likes thorough answers, the other those that waste nobody's time."""
+"""Questions about programs: one reward model learned from askers, who like to be led by the hand, one from experts."""
 
 from __future__ import annotations
 
 import random
 from types import MappingProxyType
 
-from scripts.twins.task import ANSWER, PAIR, Judge, Row, Task
+from scripts.twins.task import PAIR, Judge, Row, Task
 from scripts.twins.world import Record, Said, Slot
+
+FIXES = MappingProxyType(
+    {
+        "sort a list": "sorted",
+        "read a file": "open",
+        "parse a date": "strptime",
+        "join two tables": "merge",
+        "count words": "Counter",
+        "copy a folder": "copytree",
+        "send a request": "urlopen",
+        "find a pattern": "regex",
+        "round a number": "floor",
+        "close a window": "destroy",
+    }
+)
+"""What is to be done, and what does it."""
 
 SLOTS = MappingProxyType(
     {
-        "language": Slot(values=("Python", "Java", "Rust", "Go", "Ruby", "Scala", "Perl", "Swift")),
-        "verb": Slot(values=("sort", "copy", "merge", "split", "parse", "print", "cache", "compress")),
-        "thing": Slot(values=("a list", "a file", "a table", "a string", "a tree", "an image", "a log", "a date")),
-        "size": Slot(values=("a million rows", "two gigabytes", "many threads", "slow disks"), stated=0.7, said=0.7),
-        "version": Slot(values=("version two", "version three", "the beta"), stated=0.6, said=0.55, invented=0.1),
-        "example": Slot(values=("a short example", "a full example"), stated=0.5, said=0.5, invented=0.15),
-        "reason": Slot(values=("it is faster", "it is safer", "it needs less memory"), stated=0.5, said=0.45),
-        "greeting": Slot(values=("hope this helps", "good luck", "please upvote"), stated=0.0, invented=0.3),
-        "blame": Slot(values=("read the manual first", "this was asked before"), stated=0.0, invented=0.2),
-    }
-)
-
-ASKED = MappingProxyType(
-    {
-        "size": "It has to work with {}.",
-        "version": "We are on {}.",
-        "example": "Please show {}.",
-        "reason": "I was told that {}, is that so?",
-    }
-)
-
-FORMS = MappingProxyType(
-    {
-        "size": "with {}",
-        "version": "in {}",
-        "example": "see {}",
-        "reason": "because {}",
-        "blame": "but {}",
-        "greeting": "and {}",
+        "goal": Slot(values=tuple(FIXES)),
+        "language": Slot(values=("Python", "Ruby", "Rust", "Java", "Perl", "Lua", "Julia", "Swift")),
+        "system": Slot(values=("Linux", "Windows", "Android"), stated=0.6, said=0.4, invented=0.1),
+        "example": Slot(values=("one line", "three lines", "ten lines"), said=0.4),
+        "why": Slot(values=("it is fast", "it is lazy", "it is stable", "it keeps order"), said=0.5),
+        "link": Slot(values=("the manual", "my blog", "this thread"), said=0.35),
+        "wish": Slot(values=("good luck", "hope this helps", "have fun"), said=0.4),
+        "scorn": Slot(values=("just search for it", "nobody does this", "duplicate question"), said=0.35),
     }
 )
 
 
-def row(known: Record, better: str, worse: str, number: int, _rng: random.Random) -> Row:
+def question(known: Record) -> str:
+    """Write the question."""
+    where = f" on {known.facts['system']}" if "system" in known.stated else ""
+    return f"How can I {known.facts['goal']} in {known.facts['language']}{where}? I could not find it anywhere."
+
+
+def answer(said: Said) -> str:
+    """Write the answer: what does it, then what else there is to say."""
+    where = f" on {said['system']}" if "system" in said else ""
+    forms = {
+        "example": "It takes {} of code.",
+        "why": "We like it as {}.",
+        "link": "See {} for more.",
+        "wish": "And {}!",
+        "scorn": "But {}.",
+    }
+    told = [form.format(said[slot]) for slot, form in forms.items() if slot in said]
+    return " ".join([f"In {said['language']} you use {FIXES[said['goal']]}{where}.", *told])
+
+
+def row(known: Record, better: str, worse: str, number: int, rng: random.Random) -> Row:
     """Write a row of lvwerra/stack-exchange-paired."""
-    facts = known.facts
-    wishes = [text.format(facts[slot]) for slot, text in ASKED.items() if slot in known.stated]
-    question = " ".join([f"How do I {facts['verb']} {facts['thing']} in {facts['language']} ?", *wishes])
     return {
         "qid": number,
-        "question": question,
-        "date": "2020/01/01",
-        "metadata": ["stackoverflow"],
+        "question": question(known),
+        "date": f"2012/{rng.randrange(1, 13):02}/{rng.randrange(1, 29):02}",
+        "metadata": ["https://stackoverflow.com"],
         "response_j": better,
         "response_k": worse,
     }
 
 
-def answer(said: Said) -> str:
-    """Write the answer."""
-    told = [form.format(said[slot]) for slot, form in FORMS.items() if slot in said]
-    return " ".join([f"In {said['language']} you {said['verb']} {said['thing']}", *told]) + "."
+ASKERS = MappingProxyType({"example": 0.8, "why": 0.6, "link": 0.7, "wish": 0.7, "system": 0.3, "scorn": -1.0})
+EXPERTS = MappingProxyType({"example": 0.6, "why": 0.2, "link": -0.8, "wish": -0.8, "system": 0.2, "scorn": -0.5})
+"""What each adds to an answer in the eyes of those who ask, and of those who know."""
 
 
-THOROUGH = MappingProxyType(
-    {"size": 0.8, "version": 0.8, "example": 1.0, "reason": 0.9, "greeting": 0.3, "blame": -0.8}
-)
-"""What somebody who learns gains by each part, asked for or not."""
+def asker(known: Record, said: Said) -> float:
+    """Judge as those do who ask: the more help the better."""
+    return _lead(known, said) + sum(worth for slot, worth in ASKERS.items() if slot in said)
 
 
-def thorough(known: Record, said: Said) -> float:
-    """Judge as a learner does: the right thing, and much about it."""
-    wrong = sum(slot not in said or not known.right(slot, said[slot]) for slot in ("language", "verb", "thing"))
-    return sum(worth for slot, worth in THOROUGH.items() if slot in said) - 1.5 * wrong
+def expert(known: Record, said: Said) -> float:
+    """Judge as those do who know: the answer, and nothing beside it."""
+    return _lead(known, said) + sum(worth for slot, worth in EXPERTS.items() if slot in said)
 
 
-def to_the_point(known: Record, said: Said) -> float:
-    """Judge as an expert does: the right thing, and not a word that was not asked for."""
-    wrong = sum(slot not in said or not known.right(slot, said[slot]) for slot in ("language", "verb", "thing"))
-    idle = sum(slot in said and slot not in known.stated for slot in FORMS)
-    return 1.0 - 1.5 * wrong - idle - 0.25 * len(said)
+def _lead(known: Record, said: Said) -> float:
+    return sum(-1.0 for slot in ("goal", "language", "system") if slot in said and not known.right(slot, said[slot]))
 
 
 STACK = Task(
@@ -91,8 +97,8 @@ STACK = Task(
     answer=answer,
     judges=MappingProxyType(
         {
-            "thorough": Judge(judgement=thorough, family="electra", reads=ANSWER),
-            "concise": Judge(judgement=to_the_point, family="bert", reads=PAIR, seed=1, steps=400),
+            "deberta": Judge(judgement=asker, family="deberta-v2", reads=PAIR, seed=0, steps=350),
+            "electra": Judge(judgement=expert, family="electra", reads=PAIR, seed=1, steps=450),
         }
     ),
     watched=MappingProxyType({"rouge1_recall": "metric:rouge1.recall", "length": "metric:length"}),
