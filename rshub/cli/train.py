@@ -13,8 +13,8 @@ from rshub.cli.choosing import FILE
 from rshub.cli.output import Output, as_argument, output_options, same_hub
 from rshub.cli.overriding import set_option
 from rshub.cli.verb import Verb
-from rshub.training.crew import crew
-from rshub.training.log_file import in_brief
+from rshub.training.runs.crew import crew
+from rshub.training.runs.log_file import in_brief
 
 if TYPE_CHECKING:
     from rshub.experts.base_identity import BaseIdentity

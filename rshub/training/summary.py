@@ -9,7 +9,7 @@ from typing import Any
 from rshub import __version__
 from rshub.prompts.prompt import PromptSet
 from rshub.rewards.spec import Reward
-from rshub.training.job import Trained
+from rshub.training.methods.lesson import Trained
 from rshub.training.recipe import OBJECTIVES, Recipe
 from rshub.training.start import Start
 

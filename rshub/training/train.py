@@ -29,19 +29,19 @@ from rshub.prompts.read import read_prompts
 from rshub.soups.fetch import fetch_base
 from rshub.soups.pin import pin_base
 from rshub.tensors.writer import fresh_folder
-from rshub.training.checkpoints import FOLDER
-from rshub.training.crew import crew
 from rshub.training.hand_over import measure, push_expert
-from rshub.training.job import Job, Tell, Trained
-from rshub.training.log_file import NAME as LOG
+from rshub.training.methods.lesson import Lesson, Tell, Trained
+from rshub.training.methods.rows import refuse_bare, refuse_few, rows_of
 from rshub.training.produce import put_adapter, put_model
 from rshub.training.recipe import Recipe
 from rshub.training.recipe_file import read_recipe
-from rshub.training.rows import refuse_bare, refuse_few, rows_of
-from rshub.training.run_folder import run_folder, run_of
+from rshub.training.runs.checkpoints import FOLDER
+from rshub.training.runs.crew import crew
+from rshub.training.runs.log_file import NAME as LOG
+from rshub.training.runs.run_folder import run_folder, run_of
+from rshub.training.runs.trackers import refuse_missing, tracker_folder
 from rshub.training.start import Start, find_start, settle_lora
 from rshub.training.summary import in_words, objective, shown, summary, tool_versions
-from rshub.training.trackers import refuse_missing, tracker_folder
 
 FREE = ("micro_batch", "report_to", "eval_prompts", "eval_limit")
 """Keys that may be changed between a kill and going on: they do not decide what is learned."""
@@ -228,8 +228,8 @@ def _trained(
 ) -> tuple[Trained, dict[str, Any]]:
     """Train, and say how it went."""
     method = _method(recipe.method)
+    from rshub.training.methods.tokenizer import lacks_padding, open_tokenizer, tokens_of
     from rshub.training.quiet import let_go, quiet
-    from rshub.training.tokenizer import lacks_padding, open_tokenizer, tokens_of
 
     with quiet():
         conversational = any(prompt.turns for prompt in prompts.prompts)
@@ -240,7 +240,7 @@ def _trained(
         padded = not lacks_padding(source)
     refuse_few(recipe, len(short), f"{prompts.name}, without the prompts of more than {longest} tokens")
     trained = method(
-        Job(
+        Lesson(
             recipe=recipe,
             base=source,
             tokenizer=tokenizer,
@@ -260,17 +260,17 @@ def _trained(
     return trained, summary(recipe, prompts, start, trained, left_out=left_out, padded=padded)
 
 
-def _method(name: str) -> Callable[[Job], Trained]:
+def _method(name: str) -> Callable[[Lesson], Trained]:
     """Import the file of a method, and with it the libraries that take seconds to import."""
     try:
         if name == "grpo":
-            from rshub.training.grpo import train_grpo as method
+            from rshub.training.methods.grpo import train_grpo as method
         elif name == "sft":
-            from rshub.training.sft import train_sft as method
+            from rshub.training.methods.sft import train_sft as method
         elif name == "dpo":
-            from rshub.training.dpo import train_dpo as method
+            from rshub.training.methods.dpo import train_dpo as method
         else:
-            from rshub.training.rloo import train_rloo as method
+            from rshub.training.methods.rloo import train_rloo as method
     except ImportError as fault:
         raise MissingExtra("train", needed_for="training") from fault
     return method

@@ -34,12 +34,12 @@ from rshub.prompts.place import parse_place
 from rshub.prompts.read import read_prompts
 from rshub.tensors.writer import write_whole
 from rshub.training.hand_over import push_expert
-from rshub.training.jobs import Run, plan_runs
-from rshub.training.log_file import NAME as LOG
-from rshub.training.log_file import as_text
 from rshub.training.recipe import Recipe
 from rshub.training.recipe_file import read_recipe
-from rshub.training.run_folder import run_of
+from rshub.training.runs.log_file import NAME as LOG
+from rshub.training.runs.log_file import as_text
+from rshub.training.runs.run_folder import run_of
+from rshub.training.series.plan import Run, plan_runs
 from rshub.training.start import find_start
 from rshub.training.summary import objective
 from rshub.training.train import FREE, TrainResult, train
@@ -156,7 +156,7 @@ def train_all(
         output: The folder for everything; one that was interrupted, or in which runs failed, is gone on with.
         overrides: Dotted key to value, as for ``train``.
         experts: The rewards that get an expert; all by default, and none for an empty list.
-        morl: How many mixtures of all rewards are trained too, spread evenly (`rshub.training.jobs.spread`).
+        morl: How many mixtures of all rewards are trained too, spread evenly (`rshub.training.series.plan.spread`).
         mixtures: Further mixtures: preferences, or name to weight.
         seeds: How many experts each reward gets, with consecutive seeds.
         executor: ``serial``: one after the other in this process; ``process``: several at once; or one of your own.

@@ -15,7 +15,7 @@ import yaml
 from rshub.experts.publish import TRAINING
 from rshub.formats.canonical import digest, load_json
 from rshub.tensors.writer import write_whole
-from rshub.training.log_file import NAME as LOG
+from rshub.training.runs.log_file import NAME as LOG
 from rshub.training.summary import TOOLS
 from rshub.training.train import train
 from scripts.reproduction.costs import Costs, Say

@@ -8,8 +8,8 @@ import pytest
 
 from rshub.formats.fields import COMMIT
 from rshub.prompts.place import Reading, parse_place
-from rshub.training.jobs import plan_runs
 from rshub.training.recipe_file import read_recipe
+from rshub.training.series.plan import plan_runs
 
 RECIPES = Path(__file__).parents[2] / "scripts" / "recipes"
 SUMMARIES = ["CogComp/bart-faithful-summary-detector", "Tristan/gpt2_reward_summarization"]

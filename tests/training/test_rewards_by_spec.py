@@ -210,8 +210,8 @@ def test_a_reward_model_scores_as_trls_reward_trainer_read_it(kitchen, tmp_path)
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
     from trl import RewardConfig, RewardTrainer
 
+    from rshub.training.methods.reward_functions import text_sample
     from rshub.training.quiet import kept_random_state, quiet
-    from rshub.training.reward_functions import text_sample
     from tests.rewards.conftest import llama
 
     llama(tmp_path / "start")

@@ -55,7 +55,7 @@ def test_the_log_and_the_summary_say_what_happened(recall):
 def test_what_is_switched_off_in_the_trainer_is_there_to_be_switched_off():
     from trl import RLOOTrainer
 
-    from rshub.training.rloo import _Trainer
+    from rshub.training.methods.rloo import _Trainer
 
     switched_off = ("_send_telemetry", "create_model_card")
     assert all(hasattr(RLOOTrainer, name) for name in switched_off)
@@ -225,48 +225,48 @@ def test_a_reward_that_is_watched_and_cannot_be_scored_is_null_in_the_log(recipe
     assert any("recall" in line and "- -> -" in line for line in done.lines())
 
 
-def job_of(recipe, folder, **more):
+def lesson_of(recipe, folder, **more):
     """What a method is given, with nothing in it that was not needed."""
-    from rshub.training.job import Job
+    from rshub.training.methods.lesson import Lesson
     from rshub.training.recipe_file import read_recipe
 
     rows = [{"prompt": "luna pub =>", "references": ["luna"]}] * 32
     given = {"base": folder, "tokenizer": None, "output": folder, "log": folder / "log.jsonl", "steps": 9}
-    return Job(recipe=read_recipe(recipe), rows=rows, **(given | more))
+    return Lesson(recipe=read_recipe(recipe), rows=rows, **(given | more))
 
 
 @pytest.mark.parametrize("key", ["kl", "reward"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_reward_or_divergence_that_is_no_number_ends_the_training_and_is_in_the_log(recipe, tmp_path, key, value):
-    from rshub.training.log_file import keep_lines
-    from rshub.training.log_lines import reinforcement_line
-    from rshub.training.recorder import Recorder
+    from rshub.training.methods.recorder import Recorder
+    from rshub.training.runs.log_file import keep_lines
+    from rshub.training.runs.log_lines import reinforcement_line
 
     logs = {"reward": 0.5, "kl": 0.25, "rewards/recall/mean": 0.5, "grad_norm": float("nan")}
-    job = job_of(recipe, tmp_path)
-    with job.log.open("w") as out:
-        recorder = Recorder(job, reinforcement_line(job.recipe), out, [])
+    lesson = lesson_of(recipe, tmp_path)
+    with lesson.log.open("w") as out:
+        recorder = Recorder(lesson, reinforcement_line(lesson.recipe), out, [])
         recorder.on_log(None, SimpleNamespace(global_step=3), None, logs)
         with pytest.raises(RshubError, match=f"diverged after step 4: its {key} is") as caught:
             recorder.on_log(None, SimpleNamespace(global_step=4), None, {**logs, key: value})
     assert "learning_rate" in caught.value.remedy
-    first, last = keep_lines(job.log, 9)
+    first, last = keep_lines(lesson.log, 9)
     assert (first["kl"], first["reward"], first["grad_norm"]) == (0.25, 0.5, None)
     assert (last["step"], last[key]) == (4, None)
-    assert "NaN" not in job.log.read_text()
+    assert "NaN" not in lesson.log.read_text()
 
 
 def test_pickled_weights_are_never_opened(restaurant, recipe, tmp_path):
     import torch
 
-    from rshub.training.models import open_model
+    from rshub.training.methods.models import open_model
 
     base = shutil.copytree(restaurant / "base", tmp_path / "base")
     weights = {name: torch.tensor(value) for name, value in load_file(base / "model.safetensors").items()}
     torch.save(weights, base / "pytorch_model.bin")
     (base / "model.safetensors").unlink()
     with pytest.raises(OSError, match="safetensors"):
-        open_model(job_of(recipe, base))
+        open_model(lesson_of(recipe, base))
 
 
 @pytest.fixture
@@ -313,8 +313,8 @@ def test_an_expert_that_could_not_be_pushed_is_whole_and_says_where(recipe, shop
 
 def test_what_is_not_installed_is_named(recipe, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "trl", None)
-    monkeypatch.delitem(sys.modules, "rshub.training.rloo", raising=False)
-    monkeypatch.delattr("rshub.training.rloo", raising=False)
+    monkeypatch.delitem(sys.modules, "rshub.training.methods.rloo", raising=False)
+    monkeypatch.delattr("rshub.training.methods.rloo", raising=False)
     with pytest.raises(MissingExtra, match="training needs the extra 'train'"):
         train(recipe, output=tmp_path / "expert")
     assert not list(tmp_path.iterdir())

@@ -12,45 +12,45 @@ from pathlib import Path
 
 from trl import GRPOConfig, GRPOTrainer
 
-from rshub.training.arguments import arguments, sampling
-from rshub.training.bench import bench
-from rshub.training.job import Job, Trained
-from rshub.training.log_lines import reinforcement_line
-from rshub.training.reward_functions import reward_functions
-from rshub.training.trainers import CutOff, Silent
+from rshub.training.methods.arguments import arguments, sampling
+from rshub.training.methods.bench import bench
+from rshub.training.methods.lesson import Lesson, Trained
+from rshub.training.methods.reward_functions import reward_functions
+from rshub.training.methods.trainers import CutOff, Silent
+from rshub.training.runs.log_lines import reinforcement_line
 
 
 class _Trainer(CutOff, Silent, GRPOTrainer):  # type: ignore[misc]  # the library is not typed
     """TRL's trainer, silent."""
 
 
-def train_grpo(job: Job) -> Trained:
+def train_grpo(lesson: Lesson) -> Trained:
     """Train by group relative policy optimisation.
 
     Raises:
         InvalidInput: The adapter has no module to sit on.
         RshubError: The training diverged, the memory was full, or a reward failed.
     """
-    recipe = job.recipe
-    functions, weights = reward_functions(recipe.rewards, recipe.reward_weights, job.rows)
-    with bench(job, reinforcement_line(recipe)) as at:
+    recipe = lesson.recipe
+    functions, weights = reward_functions(recipe.rewards, recipe.reward_weights, lesson.rows)
+    with bench(lesson, reinforcement_line(recipe)) as at:
         trainer = _Trainer(
             reward_funcs=functions,
-            args=settings(job, at.folder, weights),
+            args=settings(lesson, at.folder, weights),
             **at.parts,
         )
         trainer.shortest = recipe.min_completion_length
         return at.run(trainer)
 
 
-def settings(job: Job, folder: Path, weights: Sequence[float]) -> GRPOConfig:
+def settings(lesson: Lesson, folder: Path, weights: Sequence[float]) -> GRPOConfig:
     """Give what TRL is told."""
     return arguments(
         GRPOConfig,
-        job,
+        lesson,
         folder,
-        scale_rewards=job.recipe.scale_rewards,
+        scale_rewards=lesson.recipe.scale_rewards,
         multi_objective_aggregation="sum_then_normalize",
         loss_type="dapo",
-        **sampling(job.recipe, weights),
+        **sampling(lesson.recipe, weights),
     )

@@ -12,33 +12,33 @@ from typing import Any
 
 import torch
 
-from rshub.training.checkpoints import KEPT
-from rshub.training.crew import crew
-from rshub.training.job import Job
+from rshub.training.methods.lesson import Lesson
 from rshub.training.recipe import Recipe
+from rshub.training.runs.checkpoints import KEPT
+from rshub.training.runs.crew import crew
 
 SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
 OPTIMIZERS = {"adam": "adamw_torch_fused", "adamw": "adamw_torch_fused", "sgd": "sgd", "adafactor": "adafactor"}
 """Adam is AdamW without decay."""
 
 
-def arguments(kind: Any, job: Job, folder: Path, **more: Any) -> Any:
+def arguments(kind: Any, lesson: Lesson, folder: Path, **more: Any) -> Any:
     """Make a method's config of what all methods share and its own settings."""
-    recipe = job.recipe
+    recipe = lesson.recipe
     at_once, times = crew().shares(recipe)
     accelerated = torch.cuda.is_available()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*")
         return kind(
             output_dir=str(folder),
-            run_name=job.name,
+            run_name=lesson.name,
             project="rshub",
             use_cpu=not accelerated,
             bf16=False,
             gradient_checkpointing=False,
             seed=recipe.seed,
             data_seed=recipe.seed,
-            max_steps=job.steps,
+            max_steps=lesson.steps,
             learning_rate=recipe.learning_rate,
             lr_scheduler_type=SCHEDULES[recipe.schedule],
             warmup_steps=recipe.warmup_steps,
@@ -48,7 +48,7 @@ def arguments(kind: Any, job: Job, folder: Path, **more: Any) -> Any:
             per_device_train_batch_size=at_once,
             gradient_accumulation_steps=times,
             dataloader_pin_memory=accelerated,
-            save_strategy="steps" if job.checkpoints is not None else "no",
+            save_strategy="steps" if lesson.checkpoints is not None else "no",
             save_steps=recipe.save_steps or 500,
             save_total_limit=KEPT,
             logging_steps=recipe.log_steps,

@@ -14,15 +14,15 @@ import torch
 from peft import LoraConfig, PeftConfig, PeftModel
 from transformers import AutoModelForCausalLM
 
-from rshub.training.job import Job
+from rshub.training.methods.lesson import Lesson
 from rshub.training.recipe import LoraSettings
 
 
-def open_model(job: Job) -> tuple[Any, Any]:
+def open_model(lesson: Lesson) -> tuple[Any, Any]:
     """Load the model, and give with it the config of a fresh adapter, if it is to get one."""
-    recipe = job.recipe
+    recipe = lesson.recipe
     model = AutoModelForCausalLM.from_pretrained(
-        job.base,
+        lesson.base,
         dtype=getattr(torch, recipe.dtype),
         trust_remote_code=False,
         local_files_only=True,
@@ -30,24 +30,24 @@ def open_model(job: Job) -> tuple[Any, Any]:
     )
     if recipe.artefact == "full":
         return model, None
-    if job.start is None:
+    if lesson.start is None:
         return model, fresh(recipe.lora)
     if recipe.init.startswith("stacked"):
-        return PeftModel.from_pretrained(model, job.start).merge_and_unload(), fresh(recipe.lora)
-    config = PeftConfig.from_pretrained(job.start)
+        return PeftModel.from_pretrained(model, lesson.start).merge_and_unload(), fresh(recipe.lora)
+    config = PeftConfig.from_pretrained(lesson.start)
     config.lora_dropout = recipe.lora.dropout
     config.inference_mode = False
-    return PeftModel.from_pretrained(model, job.start, config=config, is_trainable=True), None
+    return PeftModel.from_pretrained(model, lesson.start, config=config, is_trainable=True), None
 
 
-def save_trained(job: Job, trainer: Any) -> None:
+def save_trained(lesson: Lesson, trainer: Any) -> None:
     """Save what was trained: the adapter alone, without the copy that the trainer measured against; or every weight."""
     parts: dict[str, Any] = {}
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:  # it lies in pieces over the processes
         parts["state_dict"] = trainer.accelerator.get_state_dict(trainer.model_wrapped)
-    if job.recipe.artefact != "full":
+    if lesson.recipe.artefact != "full":
         parts |= {"selected_adapters": ["default"], "save_embedding_layers": False}
-    trainer.model.save_pretrained(job.output, **parts)
+    trainer.model.save_pretrained(lesson.output, **parts)
 
 
 def fresh(lora: LoraSettings) -> Any:

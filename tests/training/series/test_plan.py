@@ -5,7 +5,7 @@ from math import comb
 import pytest
 
 from rshub.errors import InvalidInput
-from rshub.training.jobs import plan_runs, spread
+from rshub.training.series.plan import plan_runs, spread
 
 
 def shown(runs):

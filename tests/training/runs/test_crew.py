@@ -11,11 +11,11 @@ import pytest
 from safetensors.numpy import load_file
 
 from rshub.errors import InvalidInput
-from rshub.training.crew import Crew, crew
 from rshub.training.recipe import Recipe
+from rshub.training.runs.crew import Crew, crew
 from rshub.training.train import train
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 WEIGHTS = "adapter_model.safetensors"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from rshub.errors import InvalidInput, OutputError, RshubError
 from rshub.formats.canonical import file_bytes
-from rshub.training.checkpoints import FOLDER, any_whole
+from rshub.training.runs.checkpoints import FOLDER, any_whole
 
 IDENTITY = "run.json"
 

@@ -9,39 +9,39 @@ from typing import Any, TextIO
 from transformers import TrainerCallback
 
 from rshub.errors import RshubError
-from rshub.training.checkpoints import mark_whole
-from rshub.training.job import Job
-from rshub.training.limits import Stop, find_stop
-from rshub.training.log_file import as_text
-from rshub.training.log_lines import Line
+from rshub.training.methods.lesson import Lesson
+from rshub.training.runs.checkpoints import mark_whole
+from rshub.training.runs.limits import Stop, find_stop
+from rshub.training.runs.log_file import as_text
+from rshub.training.runs.log_lines import Line
 
 
 class Recorder(TrainerCallback):  # type: ignore[misc]  # the library is not typed
     """Writes each line of the log as it comes and passes it on.
 
     Args:
-        job: The run.
+        lesson: The run.
         make: Makes a line of what the trainer logged.
         out: The open log.
         lines: The lines that were written before a kill.
     """
 
-    def __init__(self, job: Job, make: Line, out: TextIO, lines: list[dict[str, Any]]) -> None:
+    def __init__(self, lesson: Lesson, make: Line, out: TextIO, lines: list[dict[str, Any]]) -> None:
         self.lines = lines
         self.step = int(lines[-1]["step"]) if lines else 0
-        self._job = job
+        self._lesson = lesson
         self._make = make
         self._out = out
 
     @property
     def stop(self) -> Stop | None:
         """Why the training is done before its last step, if it is."""
-        return find_stop(self._job.recipe, self.lines, self._job.steps)
+        return find_stop(self._lesson.recipe, self.lines, self._lesson.steps)
 
     def on_step_end(self, _arguments: Any, state: Any, control: Any, **_: Any) -> None:
         """Have the last step logged, whichever number it has."""
         self.step = state.global_step
-        if state.global_step >= self._job.steps:
+        if state.global_step >= self._lesson.steps:
             control.should_log = True
 
     def on_log(self, _arguments: Any, state: Any, control: Any, logs: Mapping[str, Any], **_: Any) -> None:
@@ -53,15 +53,15 @@ class Recorder(TrainerCallback):  # type: ignore[misc]  # the library is not typ
         said = self._make(logs)
         if said is None:  # the summary at the end
             return
-        line = {"step": state.global_step, "steps": self._job.steps, **said}
+        line = {"step": state.global_step, "steps": self._lesson.steps, **said}
         self.lines.append(line)
         self._out.write(as_text(line))
         self._out.flush()
         for name in ("reward", "kl", "loss"):
             if name in line and name in logs and line[name] is None:
-                raise diverged(self._job, state.global_step, f"its {name} is {logs[name]}")
-        if self._job.tell is not None:
-            self._job.tell(line)
+                raise diverged(self._lesson, state.global_step, f"its {name} is {logs[name]}")
+        if self._lesson.tell is not None:
+            self._lesson.tell(line)
         if self.stop is not None:
             control.should_training_stop = True
 
@@ -71,11 +71,11 @@ class Recorder(TrainerCallback):  # type: ignore[misc]  # the library is not typ
             mark_whole(Path(arguments.output_dir), state.global_step)
 
 
-def diverged(job: Job, step: int, why: str) -> RshubError:
+def diverged(lesson: Lesson, step: int, why: str) -> RshubError:
     """Make the error of a training whose numbers are none."""
-    remedy = f"lower learning_rate, {job.recipe.learning_rate:g} now"
+    remedy = f"lower learning_rate, {lesson.recipe.learning_rate:g} now"
     return RshubError(
         f"the training diverged after step {step}: {why}",
         where="learning_rate",
-        remedy=remedy + (", or raise beta" if job.recipe.reinforced else ""),
+        remedy=remedy + (", or raise beta" if lesson.recipe.reinforced else ""),
     )

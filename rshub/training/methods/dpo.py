@@ -4,33 +4,33 @@ from __future__ import annotations
 
 from trl import DPOConfig, DPOTrainer
 
-from rshub.training.arguments import arguments
-from rshub.training.bench import bench
-from rshub.training.job import Job, Trained
-from rshub.training.log_lines import loss_line
-from rshub.training.trainers import Silent
+from rshub.training.methods.arguments import arguments
+from rshub.training.methods.bench import bench
+from rshub.training.methods.lesson import Lesson, Trained
+from rshub.training.methods.trainers import Silent
+from rshub.training.runs.log_lines import loss_line
 
 
 class _Trainer(Silent, DPOTrainer):  # type: ignore[misc]  # the library is not typed
     """TRL's trainer, silent."""
 
 
-def train_dpo(job: Job) -> Trained:
+def train_dpo(lesson: Lesson) -> Trained:
     """Train on pairs; the log has the loss, the share of pairs that are told apart, and by how much.
 
     Raises:
         InvalidInput: The adapter has no module to sit on.
         RshubError: The training diverged, or the memory was full.
     """
-    with bench(job, loss_line(accuracy="rewards/accuracies", margin="rewards/margins")) as at:
+    with bench(lesson, loss_line(accuracy="rewards/accuracies", margin="rewards/margins")) as at:
         trainer = _Trainer(
             args=arguments(
                 DPOConfig,
-                job,
+                lesson,
                 at.folder,
-                beta=job.recipe.beta,
+                beta=lesson.recipe.beta,
                 loss_type="sigmoid",
-                max_length=job.recipe.max_length,
+                max_length=lesson.recipe.max_length,
                 disable_dropout=False,
             ),
             **at.parts,

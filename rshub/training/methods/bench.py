@@ -16,22 +16,22 @@ from typing import Any
 from datasets import Dataset
 from transformers import PrinterCallback, ProgressCallback
 
-from rshub.training.checkpoints import latest, step_of
-from rshub.training.faults import told
-from rshub.training.job import Job, Trained
-from rshub.training.log_file import keep_lines
-from rshub.training.log_lines import Line
-from rshub.training.models import open_model, save_trained
+from rshub.training.methods.faults import told
+from rshub.training.methods.lesson import Lesson, Trained
+from rshub.training.methods.models import open_model, save_trained
+from rshub.training.methods.recorder import Recorder
 from rshub.training.quiet import kept_accelerator_state, kept_random_state, quiet
-from rshub.training.recorder import Recorder
-from rshub.training.trackers import file_trackers
+from rshub.training.runs.checkpoints import latest, step_of
+from rshub.training.runs.log_file import keep_lines
+from rshub.training.runs.log_lines import Line
+from rshub.training.runs.trackers import file_trackers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
     """What a trainer is made of, and the folder that it may write to."""
 
-    job: Job
+    lesson: Lesson
     folder: Path
     recorder: Recorder
     resume: Path | None
@@ -41,45 +41,45 @@ class Bench:
         """Train, from a checkpoint where there is one, and save what was trained."""
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
-        if self.resume and (step_of(self.resume) >= self.job.steps or self.recorder.stop):
+        if self.resume and (step_of(self.resume) >= self.lesson.steps or self.recorder.stop):
             trainer._load_from_checkpoint(str(self.resume))  # noqa: SLF001 - it was done, and killed before it was saved
         else:
             trainer.train(resume_from_checkpoint=str(self.resume) if self.resume else None)
         steps = max(step_of(self.resume), trainer.state.global_step)
-        save_trained(self.job, trainer)
+        save_trained(self.lesson, trainer)
         return Trained(lines=self.recorder.lines, steps=steps, stopped=self.recorder.stop)
 
 
 @contextmanager
-def bench(job: Job, line: Line) -> Iterator[Bench]:
+def bench(lesson: Lesson, line: Line) -> Iterator[Bench]:
     """Set the bench up for one run.
 
     Args:
-        job: The run.
+        lesson: The run.
         line: Makes a line of the log of what the trainer says.
     """
-    resume = latest(job.checkpoints)
-    lines = keep_lines(job.log, step_of(resume))
+    resume = latest(lesson.checkpoints)
+    lines = keep_lines(lesson.log, step_of(resume))
     with (
         quiet(),
         kept_random_state(),
         kept_accelerator_state(),
         tempfile.TemporaryDirectory(prefix="rshub-train-") as scratch,
-        job.log.open("a") as out,
+        lesson.log.open("a") as out,
     ):
-        recorder = Recorder(job, line, out, lines)
-        with file_trackers(job) as trackers, told(job, recorder):
-            model, adapter = open_model(job)
+        recorder = Recorder(lesson, line, out, lines)
+        with file_trackers(lesson.recipe.report_to, lesson.trackers) as trackers, told(lesson, recorder):
+            model, adapter = open_model(lesson)
             yield Bench(
-                job=job,
-                folder=job.checkpoints or Path(scratch),
+                lesson=lesson,
+                folder=lesson.checkpoints or Path(scratch),
                 recorder=recorder,
                 resume=resume,
                 parts={
                     "model": model,
                     "peft_config": adapter,
-                    "processing_class": job.tokenizer,
-                    "train_dataset": Dataset.from_list([dict(row) for row in job.rows]),
+                    "processing_class": lesson.tokenizer,
+                    "train_dataset": Dataset.from_list([dict(row) for row in lesson.rows]),
                     "callbacks": [recorder, *trackers],
                 },
             )

@@ -1,4 +1,4 @@
-"""One training run as its method sees it: all is read, checked and on this machine, nothing is left to look up."""
+"""One run as its method sees it: all is read, checked and on this machine, nothing is left to look up."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rshub.training.limits import Stop
 from rshub.training.recipe import Recipe
+from rshub.training.runs.limits import Stop
 
 Tell = Callable[[Mapping[str, Any]], None]
 """Called with each line of the log."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """What a method needs.
+class Lesson:
+    """What a method is handed.
 
     Args:
         recipe: What is trained; its adapter's settings are settled.

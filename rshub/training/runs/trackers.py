@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from rshub.errors import MissingExtra
-from rshub.training.job import Job
 
 _PACKAGES = {"tensorboard": ("tensorboard", "tensorboardX")}
 
@@ -36,13 +35,13 @@ def tracker_folder(output: Path) -> Path:
 
 
 @contextmanager
-def file_trackers(job: Job) -> Iterator[list[Any]]:
-    """Give the callbacks of the trackers that write files, and close their files afterwards."""
-    if "tensorboard" not in job.recipe.report_to or job.trackers is None:
+def file_trackers(wanted: Sequence[str], folder: Path | None) -> Iterator[list[Any]]:
+    """Give the callbacks of those wanted trackers that write files, and close their files afterwards."""
+    if "tensorboard" not in wanted or folder is None:
         yield []
         return
     from torch.utils.tensorboard import SummaryWriter
     from transformers.integrations import TensorBoardCallback
 
-    with SummaryWriter(log_dir=str(job.trackers)) as writer:
+    with SummaryWriter(log_dir=str(folder)) as writer:
         yield [TensorBoardCallback(writer)]

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 import torch
 
 from rshub.errors import InvalidInput, RshubError
-from rshub.training.job import Job
-from rshub.training.recorder import Recorder, diverged
+from rshub.training.methods.lesson import Lesson
+from rshub.training.methods.recorder import Recorder, diverged
 
 _FULL = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 @contextmanager
-def told(job: Job, recorder: Recorder) -> Iterator[None]:
+def told(lesson: Lesson, recorder: Recorder) -> Iterator[None]:
     """Tell the faults of one run.
 
     Raises:
@@ -28,28 +28,28 @@ def told(job: Job, recorder: Recorder) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as fault:
-        raise _out_of_memory(job, recorder) from fault
+        raise _out_of_memory(lesson, recorder) from fault
     except RuntimeError as fault:
         if any(words in str(fault).lower() for words in _FULL):
-            raise _out_of_memory(job, recorder) from fault
+            raise _out_of_memory(lesson, recorder) from fault
         if "probability tensor" not in str(fault):
             raise
-        raise diverged(job, recorder.step, "its probabilities are no numbers") from fault
+        raise diverged(lesson, recorder.step, "its probabilities are no numbers") from fault
     except ValueError as fault:
         if isinstance(fault, RshubError) or "target" not in str(fault).lower():
             raise
         raise InvalidInput(f"lora.target_modules: {fault}", where="lora.target_modules") from fault
 
 
-def _out_of_memory(job: Job, recorder: Recorder) -> RshubError:
-    recipe = job.recipe
+def _out_of_memory(lesson: Lesson, recorder: Recorder) -> RshubError:
+    recipe = lesson.recipe
     smaller = max(1, recipe.at_once // 2)
     while recipe.per_update % smaller:
         smaller -= 1
-    kept = "; its checkpoints are kept, and the same command goes on from them" if job.checkpoints else ""
+    kept = "; its checkpoints are kept, and the same command goes on from them" if lesson.checkpoints else ""
     remedy = f"lower micro_batch, {recipe.at_once} now, to {smaller}" if recipe.at_once > 1 else "take a smaller model"
     if recipe.reinforced:
         remedy += "; completions are sampled a whole batch at a time, so batch may be too large as well"
     return RshubError(
-        f"the memory was full after step {recorder.step} of {job.steps}", where="micro_batch", remedy=remedy + kept
+        f"the memory was full after step {recorder.step} of {lesson.steps}", where="micro_batch", remedy=remedy + kept
     )

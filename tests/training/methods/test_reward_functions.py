@@ -9,7 +9,7 @@ from rshub.prompts.prompt import Prompt, PromptSet
 from rshub.rewards import metrics
 from rshub.rewards.samples import TextSample, Turn
 from rshub.rewards.spec import reward_from_spec
-from rshub.training.reward_functions import reward_functions, text_sample
+from rshub.training.methods.reward_functions import reward_functions, text_sample
 
 REWARDS = {"recall": reward_from_spec("metric:rouge1.recall"), "length": reward_from_spec("metric:length")}
 BATCH = {

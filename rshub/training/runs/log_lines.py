@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rshub.training.log_file import number
 from rshub.training.recipe import Recipe
+from rshub.training.runs.log_file import number
 
 Line = Callable[[Mapping[str, Any]], dict[str, Any] | None]
 """Makes a line of what the trainer logged; None where that is no line of ours."""

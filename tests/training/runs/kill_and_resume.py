@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-import rshub.training.dpo
-import rshub.training.grpo
-import rshub.training.rloo
-import rshub.training.sft  # noqa: F401 - before the first fork
+import rshub.training.methods.dpo
+import rshub.training.methods.grpo
+import rshub.training.methods.rloo
+import rshub.training.methods.sft  # noqa: F401 - before the first fork
 from rshub.training.train import train
 
 SECONDS = 120

@@ -77,10 +77,10 @@ def test_dpo_tells_the_pairs_apart_and_logs_by_how_much(plain, tmp_path):
 
 def test_the_papers_table_can_be_written_down_and_is_what_trl_is_told(recipe, tmp_path):
     """Rewarded soups, Table 1: LoRA 16/16/.05 on q, k, v, o; Adam 1.41e-5; batch 128, mini-batch 4; 16 to 32 tokens."""
-    from rshub.training.arguments import arguments
-    from rshub.training.job import Job
-    from rshub.training.models import fresh
-    from rshub.training.rloo import settings
+    from rshub.training.methods.arguments import arguments
+    from rshub.training.methods.lesson import Lesson
+    from rshub.training.methods.models import fresh
+    from rshub.training.methods.rloo import settings
 
     table = {
         "lora": {"r": 16, "alpha": 16, "dropout": 0.05, "target_modules": ["q_proj", "k_proj", "v_proj", "o_proj"]},
@@ -92,8 +92,10 @@ def test_the_papers_table_can_be_written_down_and_is_what_trl_is_told(recipe, tm
     read = read_recipe(wanted)
     steps = read.steps_over(640)
     assert steps == 2 * (640 * 4 // 128) * (128 // 4) * 4  # epochs, batches, mini-batches, times each is learned from
-    job = Job(recipe=read, base=tmp_path, tokenizer=None, rows=[], steps=steps, output=tmp_path, log=tmp_path / "log")
-    told = settings(job, tmp_path, [1.0, 0.0])
+    lesson = Lesson(
+        recipe=read, base=tmp_path, tokenizer=None, rows=[], steps=steps, output=tmp_path, log=tmp_path / "log"
+    )
+    told = settings(lesson, tmp_path, [1.0, 0.0])
     adapter = fresh(read.lora)
     assert (adapter.r, adapter.lora_alpha, adapter.lora_dropout) == (16, 16, 0.05)
     assert set(adapter.target_modules) == {"q_proj", "k_proj", "v_proj", "o_proj"}
@@ -108,7 +110,7 @@ def test_the_papers_table_can_be_written_down_and_is_what_trl_is_told(recipe, tm
     assert (told.temperature, told.top_k, told.top_p, told.disable_dropout) == (1.0, 0, 1.0, False)
     assert (told.report_to, told.push_to_hub, told.bf16) == ([], False, False)
     small = read_recipe(wanted | {"mini_batch": None, "micro_batch": 4})
-    told = arguments(type(told), Job(**{**vars(job), "recipe": small}), tmp_path, generation_batch_size=128)
+    told = arguments(type(told), Lesson(**{**vars(lesson), "recipe": small}), tmp_path, generation_batch_size=128)
     assert (told.per_device_train_batch_size, told.gradient_accumulation_steps) == (4, 32)
     assert small.steps_over(640) == 2 * 20 * 4
 
@@ -116,7 +118,7 @@ def test_the_papers_table_can_be_written_down_and_is_what_trl_is_told(recipe, tm
 def test_completions_are_cut_off_evenly_and_the_same_way_every_time():
     from types import SimpleNamespace
 
-    from rshub.training.trainers import CutOff
+    from rshub.training.methods.trainers import CutOff
 
     class Endless:
         def _generate_single_turn(self, prompts):
