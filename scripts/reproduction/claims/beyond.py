@@ -22,6 +22,7 @@ def find(study: Study, album: Album) -> list[Finding]:
     points = [*line, *before, *after]
     scores = study.scores(points, study.pair)
     kept = album.keep(f"{study.task}-beyond", scores)
+    title = f"{study.task}: lambda outside 0 to 1"
     lowered: list[Effect] = []
     own: list[Effect] = []
     for (towards, away), expert, place in (((first, second), 0, 11), ((second, first), 10, 13)):
@@ -31,7 +32,6 @@ def find(study: Study, album: Album) -> list[Finding]:
                 unit = study.distance(reward, line[0], line[-1])
                 name = f"{reward} at {away} = -{step:g}"
                 effects.append(difference(scores, reward, factors, name=name, unit=unit, among=4))
-    path = [*reversed(before), *line, *after]
     return [
         Finding(
             figure="11c",
@@ -45,15 +45,7 @@ def find(study: Study, album: Album) -> list[Finding]:
             effects=lowered,
             summary="falls: " + "; ".join(f"{effect.name} {effect}" for effect in lowered),
             details=[f"the other reward, gain over its own expert: {effect.name} {effect}" for effect in own],
-            pictures=[
-                album.sets(
-                    f"{study.task}-beyond",
-                    {"lambda from -0.5 to 1.5": path, "lambda from 0 to 1": line},
-                    scores,
-                    title=f"{study.task}: lambda outside 0 to 1",
-                    amount=study.amount,
-                )
-            ],
+            pictures=[album.front(f"{study.task}-beyond", scores, title=title, amount=study.amount, logs={})],
             scores=[kept],
         )
     ]

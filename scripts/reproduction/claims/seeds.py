@@ -56,7 +56,7 @@ def find(study: Study, album: Album) -> list[Finding]:
         Finding(
             figure="11b",
             task=study.task,
-            claim="Another seed of an expert gives as good a front.",
+            claim="Another seed of an expert gives much the same front.",
             rule=f"Hypervolume of each of three other pairings of seeds minus that of the first, at {len(ACROSS)} "
             f"points each; holds when all are within {SLACK:g} of zero, fails when one surely is not. Each interval is "
             "of 95 % for itself.",
