@@ -1,4 +1,4 @@
-"""What we ask of the linear algebra under numpy beside what numpy asks: one thread, and sums in one pass.
+"""What we ask of the linear algebra under numpy beside what numpy asks: one thread, and a product added in one pass.
 
 Threads inside threads are slower on every machine that was measured, while our own threads work on windows. Where the
 library is not the OpenBLAS that numpy's wheels carry, nothing is changed, and sums take one pass more.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -23,9 +23,6 @@ _SUFFIXES = ("64_", "", "_64_")
 
 _PRODUCTS = ("scipy_cblas_sgemm64_", "cblas_sgemm64_")
 """The product of float32 matrices, in the libraries whose whole numbers have 64 bits."""
-
-_SUMS = ("scipy_cblas_saxpy64_", "cblas_saxpy64_")
-"""The sum of a float32 vector and a multiple of another, in the same libraries."""
 
 _ROW_MAJOR, _AS_IT_IS = 101, 111
 
@@ -89,38 +86,15 @@ def add_in_one_pass(left: Array, right: Array, into: Array) -> bool:
     return True
 
 
-def add_scaled(coefficient: float, values: Array, into: Array) -> None:
-    """Add a number times float32 values, whose products are exact, in one pass; elsewhere ``values`` are scaled too."""
-    add, vectors = _add(), (values, into)
-    if add is None or any(vector.dtype != SINGLE or vector.strides != (SINGLE.itemsize,) for vector in vectors):
-        values *= coefficient
-        into += values
-        return
-    assert values.shape == into.shape
-    add(len(into), coefficient, values.ctypes.data, 1, into.ctypes.data, 1)
-
-
-@cache
-def _add() -> Callable[..., None] | None:
-    """Find the scaled sum of float32 vectors in the library beside numpy."""
-    whole, single, place = ctypes.c_int64, ctypes.c_float, ctypes.c_void_p
-    return _procedure(_SUMS, [whole, single, place, whole, place, whole])
-
-
 @cache
 def _multiply() -> Callable[..., None] | None:
     """Find the product of float32 matrices in the library beside numpy."""
     word, whole, single, place = ctypes.c_int, ctypes.c_int64, ctypes.c_float, ctypes.c_void_p
-    return _procedure(_PRODUCTS, [word] * 3 + [whole] * 3 + [single, place, whole, place, whole, single, place, whole])
-
-
-def _procedure(names: Sequence[str], types: Sequence[Any]) -> Callable[..., None] | None:
-    """Find a procedure, under one of its names, in the library beside numpy."""
     for library in _libraries():
-        for name in names:
+        for name in _PRODUCTS:
             found = getattr(library, name, None)
             if found is not None:
-                found.argtypes = types
+                found.argtypes = [word] * 3 + [whole] * 3 + [single, place, whole, place, whole, single, place, whole]
                 found.restype = None
                 return found  # type: ignore[no-any-return]  # it is what argtypes say
     return None

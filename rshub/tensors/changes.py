@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
 from rshub.errors import IntegrityError
-from rshub.tensors.blas import add_in_one_pass, add_scaled
+from rshub.tensors.blas import add_in_one_pass
 from rshub.tensors.dtypes import Array
 from rshub.tensors.factors import Factors, stack
 from rshub.tensors.stored import StoredTensor
@@ -153,36 +154,47 @@ class Blend(Linear):
     products with bfloat16 numbers are exact in float32.
     """
 
-    @property
+    @cached_property
     def kept(self) -> float:
         """The share of theta_0 beside the whole tensors."""
-        left = 1.0 - math.fsum(coefficient for coefficient, part in self.others if isinstance(part, WholePart))
+        left = 1.0 - math.fsum(coefficient for coefficient, _ in self._wholes)
         return 0.0 if abs(left) < LAST_BITS else left
 
-    @property
+    @cached_property
     def needs_stored(self) -> bool:
         """Whether the mixture depends on theta_0."""
-        return self.kept != 0 or any(not isinstance(part, WholePart) for _, part in self.others)
+        return self.kept != 0 or len(self._wholes) < len(self.others)
+
+    @cached_property
+    def _wholes(self) -> Sequence[tuple[float, WholePart]]:
+        return [(coefficient, part) for coefficient, part in self.others if isinstance(part, WholePart)]
+
+    @cached_property
+    def _beside(self) -> Linear | None:
+        """All that is mixed as differences, if there is anything."""
+        parts = tuple((coefficient, part) for coefficient, part in self.others if not isinstance(part, WholePart))
+        return Linear(stacked=self.stacked, others=parts) if self.stacked or parts else None
+
+    @cached_property
+    def _short(self) -> bool:
+        """Whether sums in float32 are as good as any."""
+        return all(map(is_short, (self.kept, *(coefficient for coefficient, _ in self._wholes))))
 
     def mix(self, tile: Tile, values: Array, scratch: Scratch) -> None:
         """Turn the values that are stored under a tile into the mixed ones; unless needed, they may be anything."""
-        wholes = [(coefficient, part) for coefficient, part in self.others if isinstance(part, WholePart)]
-        parts = [(coefficient, part) for coefficient, part in self.others if not isinstance(part, WholePart)]
-        beside = Linear(stacked=self.stacked, others=tuple(parts))
-        change = beside.wanted(tile, values, scratch) if beside.stacked or parts else None
+        change = self._beside.wanted(tile, values, scratch) if self._beside else None
         kept = self.kept
-        short = all(map(is_short, (kept, *(coefficient for coefficient, _ in wholes))))
-        total = values if short else scratch.take("blended", tile.count, np.dtype(np.float64))
+        total = values if self._short else scratch.take("blended", tile.count, np.dtype(np.float64))
         if kept:
             np.multiply(values, kept, out=total, dtype=total.dtype)
-        for number, (coefficient, part) in enumerate(wholes):
+        for number, (coefficient, part) in enumerate(self._wholes):
             first = number == 0 and not kept
             into = total if first else scratch.take("whole", tile.count, total.dtype)
             part.saved.load(tile, into, scratch, "whole")
-            if not first:
-                add_scaled(coefficient, into, total)
-            elif coefficient != 1:
+            if coefficient != 1:
                 into *= coefficient
+            if not first:
+                total += into
         if change is not None:
             total += change
         if total is not values:

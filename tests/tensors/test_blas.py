@@ -1,11 +1,10 @@
 """A product that is added in one pass has the bits of a product that is formed and then added."""
 
-import ml_dtypes
 import numpy as np
 import pytest
 
 from rshub.tensors import blas
-from rshub.tensors.blas import MOST_PRODUCTS, add_in_one_pass, add_scaled, one_thread
+from rshub.tensors.blas import MOST_PRODUCTS, add_in_one_pass, one_thread
 from rshub.tensors.changes import add_product
 from rshub.tensors.factors import Factors
 from rshub.tensors.tiles import Grid, Scratch
@@ -45,19 +44,6 @@ def test_what_the_library_cannot_add_is_left_alone(kind, monkeypatch):
     before = into.copy()
     assert not add_in_one_pass(left, right, into)
     assert into.tobytes() == before.tobytes()
-
-
-@pytest.mark.parametrize("work", [np.float32, np.float64])
-@pytest.mark.parametrize("library", [True, False])
-def test_a_scaled_sum_is_rounded_as_in_two_passes(monkeypatch, work, library):
-    """Where products are exact; in float64, where they are not, the sum is always in two passes."""
-    if not library:
-        monkeypatch.setattr(blas, "_add", lambda: None)
-    values, into = (random(seed, 5000).astype(ml_dtypes.bfloat16).astype(work) for seed in (1, 2))
-    coefficient = -0.375 if work is np.float32 else 0.3
-    want = into + coefficient * values
-    add_scaled(coefficient, values, into)
-    assert into.tobytes() == want.tobytes()
 
 
 def test_zeros_lie_between_the_rows_of_a_matrix_whatever_was_there():
