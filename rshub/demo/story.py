@@ -37,7 +37,8 @@ from rshub.soups.compose import Soup, compose
 from rshub.soups.lock import FILE_NAME as LOCK
 from rshub.soups.resolve import Resolution, resolve
 from rshub.training.quiet import torch_on_one_thread
-from rshub.training.train import TrainResult, train
+from rshub.training.result import TrainResult
+from rshub.training.train import train
 
 GUEST = "guest"
 WORLD, CONTRIBUTORS = "world", ("ada", "ben")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rshub.errors import MissingExtra
 from rshub.evaluation.evaluate import evaluate
@@ -15,9 +15,7 @@ from rshub.experts.base_identity import BaseIdentity
 from rshub.experts.publish import CURVE, Published, publish
 from rshub.fronts.pictures.training import plot_training
 from rshub.training.recipe import Recipe
-
-if TYPE_CHECKING:
-    from rshub.training.train import TrainResult
+from rshub.training.result import TrainResult
 
 SCORES = "scores.json"
 MEASURED_BY = "rshub train"

@@ -3,16 +3,17 @@
 The base is fetched at a full commit with its digests checked, the start is pinned, the prompts are read, the method's
 own file trains, and only the expert's files, a summary and the log reach the output; it appears when everything is
 whole. While the training runs its log and checkpoints lie beside it in ``OUTPUT.run``: an interrupted run of the same
-recipe goes on from there, one of another recipe is refused. Where a launcher starts several processes for one run, only
-the first of them writes and publishes.
+recipe goes on from there, one of another recipe is refused. Where a launcher starts several processes for one run, the
+recipe's numbers are those of the whole run (``batch`` is shared out among them), and only the first of them writes and
+publishes.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 from rshub.deltas.expert_tensors import read_expert
 from rshub.errors import InvalidInput, MissingExtra, RshubError
 from rshub.experts.base_identity import BaseIdentity, identify_base
-from rshub.experts.publish import TRAINING, Published, check_target
+from rshub.experts.publish import TRAINING, check_target
 from rshub.formats.address import parse_repo
 from rshub.formats.canonical import file_bytes
 from rshub.hub.client import Hub
@@ -35,64 +36,17 @@ from rshub.training.methods.rows import refuse_bare, refuse_few, rows_of
 from rshub.training.produce import put_adapter, put_model
 from rshub.training.recipe import Recipe
 from rshub.training.recipe_file import read_recipe
+from rshub.training.result import TrainResult
 from rshub.training.runs.checkpoints import FOLDER
 from rshub.training.runs.crew import crew
 from rshub.training.runs.log_file import NAME as LOG
 from rshub.training.runs.run_folder import run_folder, run_of
 from rshub.training.runs.trackers import refuse_missing, tracker_folder
 from rshub.training.start import Start, find_start, settle_lora
-from rshub.training.summary import in_words, objective, shown, summary, tool_versions
+from rshub.training.summary import objective, summary, tool_versions
 
 FREE = ("micro_batch", "report_to", "eval_prompts", "eval_limit")
 """Keys that may be changed between a kill and going on: they do not decide what is learned."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainResult:
-    """An expert that was trained.
-
-    Args:
-        folder: Holds the adapter or the weights, ``training.json`` and ``training_log.jsonl``.
-        training: The summary, as it stands in ``training.json`` and in the manifest of a published expert.
-        log: The lines of the log.
-        reward: What it was trained for: the reward's name, the joined names of a mixture, or the method's.
-        spec: That reward as a string.
-        base: What it was trained on.
-        scores: The payoff row that was measured at the end.
-        published: What became of it on the hub, if it was pushed.
-    """
-
-    folder: Path
-    training: Mapping[str, Any]
-    log: Sequence[Mapping[str, Any]]
-    reward: str
-    spec: str | None
-    base: BaseIdentity
-    scores: Sequence[Mapping[str, Any]] = ()
-    published: Published | None = None
-    notes: Sequence[str] = field(default=())
-
-    def to_json(self) -> dict[str, Any]:
-        """Describe the result for a program."""
-        return {
-            "folder": str(self.folder),
-            "training": dict(self.training),
-            "scores": [dict(score) for score in self.scores],
-            "published": self.published.to_json() if self.published else None,
-        }
-
-    def lines(self) -> list[str]:
-        """Describe the result for a person."""
-        training = self.training
-        divergence = f", kl {shown(training['kl'])}" if training["objective"] == "rl" else ""
-        said = [f"{self.folder}  {training['method']}, {training['steps']} steps{divergence}"]
-        said += in_words(training, tuple(self.log))
-        said += [f"  {name:<12} is {spec}" for name, spec in training["rewards"].items() if "@" in spec]
-        said += [f"  {score['reward']:<12} measured {shown(score['value'])}, n {score['n']}" for score in self.scores]
-        said += [f"  {note}" for note in self.notes]
-        if self.published:
-            said.append(f"  published   {self.published.repo} {self.published.tag or ''}".rstrip())
-        return said
 
 
 def train(
