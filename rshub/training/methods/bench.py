@@ -22,6 +22,7 @@ from rshub.training.methods.models import open_model, save_trained
 from rshub.training.methods.recorder import Recorder
 from rshub.training.quiet import kept_accelerator_state, kept_random_state, quiet
 from rshub.training.runs.checkpoints import latest, step_of
+from rshub.training.runs.crew import crew
 from rshub.training.runs.log_file import keep_lines
 from rshub.training.runs.log_lines import Line
 from rshub.training.runs.trackers import file_trackers
@@ -58,7 +59,7 @@ def bench(lesson: Lesson, line: Line) -> Iterator[Bench]:
         lesson: The run.
         line: Makes a line of the log of what the trainer says.
     """
-    resume = latest(lesson.checkpoints)
+    resume = latest(lesson.checkpoints, sweep=crew().leads)
     lines = keep_lines(lesson.log, step_of(resume))
     with (
         quiet(),

@@ -16,15 +16,21 @@ def mark_whole(folder: Path, step: int) -> None:
     (folder / f"checkpoint-{step}" / _MARK).touch()
 
 
-def latest(folder: Path | None) -> Path | None:
-    """Give the latest whole checkpoint, if there is one, and sweep away the halves."""
+def latest(folder: Path | None, *, sweep: bool) -> Path | None:
+    """Give the latest whole checkpoint, if there is one.
+
+    Args:
+        folder: Holds them; None where nothing is kept.
+        sweep: Remove the halves; of the processes that share a run only one may.
+    """
     if folder is None:
         return None
     found = sorted(folder.glob("checkpoint-*"), key=step_of)
-    for half in found:
-        if not (half / _MARK).exists():
-            shutil.rmtree(half, ignore_errors=True)  # another process of this run may sweep it too
-    return next((whole for whole in reversed(found) if whole.exists()), None)
+    whole = [checkpoint for checkpoint in found if (checkpoint / _MARK).exists()]
+    if sweep:
+        for half in set(found) - set(whole):
+            shutil.rmtree(half, ignore_errors=True)  # one that stays is still no checkpoint
+    return whole[-1] if whole else None
 
 
 def step_of(checkpoint: Path | None) -> int:
