@@ -27,7 +27,7 @@ ROLES = ("<|user|>", "<|assistant|>", "<|system|>")
 def make_tokenizer(prompts: Sequence[Prompt]) -> Any:
     """Make the tokenizer of a world from prompts and answers of it, with a chat template where they are turns."""
     chat = any(prompt.turns for prompt in prompts)
-    answers = [text for prompt in prompts[:LOOK_AT] for text in (*prompt.references, *prompt.rejected)]
+    answers = [prompt.begun + text for prompt in prompts[:LOOK_AT] for text in (*prompt.references, *prompt.rejected)]
     repeated = phrases([prompt.text for prompt in prompts[:LOOK_AT]], answers)
     texts = [text for prompt in prompts for text in (prompt.text, *prompt.references, *prompt.rejected)]
     made = tokenizer(words_of(texts, repeated), [*(ROLES if chat else ()), *repeated])

@@ -24,6 +24,11 @@ _PIECE = r" ?\w+| ?[^\w\s]+"
 _BREAK = "\0"
 
 
+def pieces(text: str) -> list[str]:
+    """Cut a text into its words and marks, as the tokenizer does."""
+    return re.findall(_PIECE, _even(text))
+
+
 def phrases(texts: Sequence[str], answers: Sequence[str] = ()) -> list[str]:
     """Find the phrases of two words or more that many texts and no answer hold, the longest first, without overlap."""
     left = list(texts)
@@ -54,7 +59,7 @@ def _runs(text: str) -> Iterator[str]:
 def words_of(texts: Iterable[str], repeated: Sequence[str]) -> list[str]:
     """List the words of texts outside the repeated phrases, each with its blank, sorted."""
     known = re.compile("|".join(map(re.escape, repeated)) or r"(?!)")
-    return sorted({word for text in texts for part in known.split(text) for word in re.findall(_PIECE, _even(part))})
+    return sorted({word for text in texts for part in known.split(text) for word in pieces(part)})
 
 
 def _even(text: str) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 from rshub.formats.strict_yaml import load_yaml
 from rshub.hub.client import Hub
-from rshub.training.quiet import torch_on_one_thread
 from scripts.twins.corpus import corpus
 from scripts.twins.kept import MADE
 from scripts.twins.maker import Maker
@@ -60,6 +59,8 @@ def publish_twin(task: str, *, endpoint: str, token: str, cache: Path, fast: boo
         cache: Where models are kept between calls.
         fast: Learn for a moment only: everything happens, nothing is good.
     """
+    from rshub.training.quiet import torch_on_one_thread
+
     wanted, sizes = TASKS[task], FAST if fast else FULL
     hub = Hub(endpoint, token)
     cache.mkdir(parents=True, exist_ok=True)
