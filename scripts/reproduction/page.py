@@ -98,8 +98,16 @@ class Results:
             f"| {finding.figure} | {finding.task} | {finding.claim} | {finding.verdict} | {finding.summary} |"
             for finding in self.findings
         ]
-        counts = ", ".join(f"{count} {verdict}" for verdict, count in self.counted().items())
-        return [*said, "", f"{counts}. {self.costs}"]
+        return [*said, "", f"{self.tally} {self.costs}"]
+
+    @property
+    def tally(self) -> str:
+        """Say how many claims came out how, in words."""
+        counts = self.counted()
+        return (
+            f"Of {len(self.findings)} claims {counts[HOLDS]} hold, {counts[FAILS]} do not hold here, and "
+            f"{counts[OPEN]} cannot be decided."
+        )
 
     @property
     def costs(self) -> str:
@@ -118,5 +126,5 @@ def render(results: Results) -> str:
     )
     environment.filters["mark"] = lambda verdict: {HOLDS: "holds", FAILS: "fails", OPEN: "open"}[verdict]
     return environment.get_template("page.html.j2").render(
-        results=results, slack=SLACK, draws=DRAWS, verdicts=VERDICTS, tools={tool: version(tool) for tool in TOOLS}
+        results=results, slack=SLACK, draws=DRAWS, tools={tool: version(tool) for tool in TOOLS}
     )

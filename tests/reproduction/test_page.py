@@ -77,7 +77,7 @@ def test_the_same_for_programs_and_for_a_readme(tmp_path):
     (effect,) = told["chapters"][0]["findings"][0]["effects"]
     assert effect == {"name": "gap", "value": -0.25, "interval": [-0.5, -0.125]}
     assert found.lines()[2].startswith("| 1b, 2a | news | A < B")
-    assert found.lines()[-1].startswith("0 holds, 0 cannot be decided, 1 does not hold here.")
+    assert found.lines()[-1].startswith("Of 1 claims 0 hold, 1 do not hold here, and 0 cannot be decided.")
 
 
 def test_a_piece_costs_what_it_cost_when_it_was_made(tmp_path):
