@@ -9,18 +9,17 @@ ledger holds of them is neither written nor scored again.
 from __future__ import annotations
 
 import contextlib
-import stat
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rshub.errors import InvalidInput, OutputError
+from rshub.errors import InvalidInput
 from rshub.evaluation.base_content import base_content
 from rshub.evaluation.bench import Bench, Told, counted
 from rshub.evaluation.ledger import Ledger
 from rshub.evaluation.lineup import Voices
 from rshub.evaluation.named_rewards import named_rewards
+from rshub.evaluation.places import check_place
 from rshub.evaluation.points import measured_on, scores_of
 from rshub.evaluation.sampling import BATCH, Sampling
 from rshub.evaluation.share import check_target, share
@@ -100,7 +99,7 @@ def evaluate(
     sampling = Sampling(seeds=seeds, max_new_tokens=max_new_tokens, temperature=temperature, batch=batch)
     named = named_rewards(rewards)
     if out is not None:
-        _check_place(Path(out))
+        check_place(Path(out), "--out")
     hub = Hub(endpoint, token)
     scorers = {name: reward.pin(hub) for name, reward in named.items()}
     asked = read_prompts(prompts, limit=limit, endpoint=endpoint, token=token)
@@ -187,25 +186,3 @@ def _measured(
                 job = jobs[number]
                 points[number] = job.target.point(bench.measure(job.voices), ensemble=job.ensemble)
     return [points[number] for number in range(len(jobs))]
-
-
-def _check_place(path: Path) -> None:
-    """Refuse a place that cannot take the scores, before anything is measured.
-
-    Raises:
-        OutputError: It is a folder, or no file can be made there.
-    """
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            if stat.S_ISDIR(path.stat().st_mode):
-                raise OutputError(f"{path} is a folder", where=str(path), remedy="name a file to write")
-        above = next(folder for folder in path.absolute().parents if folder.exists())
-        with tempfile.TemporaryFile(dir=above):
-            pass
-    except (OSError, ValueError) as fault:
-        if isinstance(fault, OutputError):
-            raise
-        why = getattr(fault, "strerror", None) or str(fault)
-        raise OutputError(
-            f"{str(path)!a}: the scores cannot be written: {why}", where="--out", remedy="choose another --out"
-        ) from fault
