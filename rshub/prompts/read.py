@@ -22,7 +22,7 @@ from rshub.prompts.forms.row import Row
 from rshub.prompts.forms.writing import written
 from rshub.prompts.place import Place, Reading, parse_place
 from rshub.prompts.prompt import Prompt, PromptSet, said
-from rshub.prompts.rows import rows_of
+from rshub.prompts.rows import MAX_BYTES, rows_of, too_large
 from rshub.prompts.splits import files_of, splits_in
 from rshub.rewards.samples import Turn
 from rshub.types import Digest
@@ -72,6 +72,8 @@ def _files(place: Place, endpoint: str | None, token: str | None) -> tuple[str, 
 
     def fetched() -> Iterator[tuple[str, Path]]:
         for name in names:
+            if info.files[name].size > MAX_BYTES:
+                raise too_large(f"{called}/{name}")
             folder = hub.download(repo, [name], commit=info.commit, repo_type="dataset")
             yield f"{called}/{name}" if len(names) > 1 or place.reading.form != PLAIN else called, folder / name
 
@@ -165,5 +167,5 @@ def _turn(message: Any, place: str) -> Turn:
 def _texts(value: Any, key: str, place: str) -> tuple[str, ...]:
     texts = [value] if isinstance(value, str) else [] if value is None else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise InvalidInput(f"{place}: {key!r} is no list of texts", where=place)
+        raise InvalidInput(f"{place}: {key!r} is no list of texts", where=place, remedy=f'write "{key}": ["..."]')
     return tuple(texts)

@@ -21,7 +21,7 @@ from rshub.formats.canonical import load_json
 MAX_BYTES = 1024 * 1024 * 1024
 """Of a file, and of what it unpacks to."""
 MAX_LINE_BYTES = 1024 * 1024
-_GROUP = 1024  # rows
+_GROUP = 256  # rows
 
 Numbered = tuple[int, Mapping[str, Any]]
 
@@ -40,7 +40,7 @@ def rows_of(path: Path, *, name: str) -> Iterator[Numbered]:
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise InvalidInput(f"{name}: more than the {MAX_BYTES} bytes that are read", where=name)
+            raise too_large(name)
         if path.name.endswith(".parquet"):
             yield from _parquet(path, name)
             return
@@ -62,13 +62,20 @@ def rows_of(path: Path, *, name: str) -> Iterator[Numbered]:
         raise NotFound(f"{name}: the prompts cannot be read: {fault.strerror}", where=name) from fault
 
 
+def too_large(name: str) -> InvalidInput:
+    """Refuse a file for its size, packed or unpacked."""
+    return InvalidInput(
+        f"{name}: more than the {MAX_BYTES} bytes that are read", where=name, remedy="split it into several files"
+    )
+
+
 def _lines(file: IO[bytes] | gzip.GzipFile, name: str) -> Iterator[Numbered]:
     read = number = 0
     while line := file.readline(MAX_LINE_BYTES + 2):
         number += 1
         read += len(line)
         if read > MAX_BYTES:
-            raise InvalidInput(f"{name}: more than the {MAX_BYTES} bytes that are read", where=name)
+            raise too_large(name)
         if line.strip():
             yield number, load_json(line.rstrip(b"\r\n"), source=f"{name}:{number}", max_bytes=MAX_LINE_BYTES)
 
@@ -103,7 +110,9 @@ def _csv(file: IO[bytes], name: str) -> Iterator[Numbered]:
                     )
                 yield reader.line_num, row
     except (csv.Error, UnicodeDecodeError) as fault:
-        raise InvalidInput(f"{name}: not a CSV file in UTF-8: {fault}", where=name) from fault
+        raise InvalidInput(
+            f"{name}: not a CSV file in UTF-8: {fault}", where=name, remedy="save it as UTF-8"
+        ) from fault
 
 
 def _parquet(path: Path, name: str) -> Iterator[Numbered]:
@@ -112,10 +121,13 @@ def _parquet(path: Path, name: str) -> Iterator[Numbered]:
         from pyarrow.parquet import ParquetFile
     except ImportError as fault:
         raise MissingExtra("train", needed_for=f"reading {name}") from fault
-    number = 0
+    number = read = 0
     try:
         with ParquetFile(path) as table:
             for batch in table.iter_batches(batch_size=_GROUP):
+                read += batch.nbytes
+                if read > MAX_BYTES:
+                    raise too_large(name)
                 for row in batch.to_pylist():
                     number += 1
                     yield number, row

@@ -19,13 +19,8 @@ _NUMBERED = re.compile(r"[0-9]{4,5}|part-[0-9]+|[0-9]{5}-of-[0-9]{5}")
 def files_of(split: str, names: Collection[str]) -> list[str]:
     """Give the files of a split, in order; none if there is no such split."""
     folder, _, bare = split.rpartition("/")
-    places = [f"{folder}/", f"data/{folder}/"] if folder else ["", "data/"]
-    for place in places:
-        found = {name: ending for name in names if (ending := _belongs(name, place, bare))}
-        for ending in ENDINGS:
-            if kept := sorted(name for name, other in found.items() if other == ending):
-                return kept
-    return []
+    folders = _folders(names) if folder == "*" else [folder]
+    return [name for one in folders for name in _files_in(one, bare, names)]
 
 
 def splits_in(names: Collection[str]) -> list[str]:
@@ -44,17 +39,28 @@ def splits_in(names: Collection[str]) -> list[str]:
     return sorted(filter(None, found))
 
 
+def _folders(names: Collection[str]) -> list[str]:
+    """Name the folders at the root and in ``data/``."""
+    inner = (name.removeprefix("data/").partition("/") for name in names)
+    return sorted({folder for folder, slash, _ in inner if slash})
+
+
+def _files_in(folder: str, split: str, names: Collection[str]) -> list[str]:
+    """Give the files of a split in one folder: of one kind, and from the root where it is there and in ``data/``."""
+    for place in (f"{folder}/", f"data/{folder}/") if folder else ("", "data/"):
+        found = {name: ending for name in names if (ending := _belongs(name, place, split))}
+        for ending in ENDINGS:
+            if kept := sorted(name for name, other in found.items() if other == ending):
+                return kept
+    return []
+
+
 def _belongs(name: str, place: str, split: str) -> str:
     """Give the ending of a file that belongs to a split in a place, or an empty text."""
     stem, ending = _taken_apart(name)
-    if place.startswith("*/"):
-        folder, _, stem = stem.rpartition("/")
-        if not folder or "/" in folder:
-            return ""
-    elif not stem.startswith(place):
+    if not stem.startswith(place):
         return ""
-    else:
-        stem = stem.removeprefix(place)
+    stem = stem.removeprefix(place)
     part = _PART.fullmatch(stem)
     whole = stem == split or (part is not None and part["split"] == split)
     inner = stem.startswith(f"{split}/") and _NUMBERED.fullmatch(stem.removeprefix(f"{split}/")) is not None

@@ -134,3 +134,31 @@ def test_a_split_at_a_revision_that_is_no_branch_of_the_repos_own(tmp_path):
         read = read_prompts(place, endpoint=served.endpoint, token=token)
     assert offered.pr_revision == "refs/pr/1"
     assert (read.name, len(read.prompts)) == (f"ada/posts@{offered.commit}#as=movie-review", 1)
+
+
+def test_rows_that_unpack_to_more_than_is_read_are_refused(tmp_path, monkeypatch):
+    pyarrow = pytest.importorskip("pyarrow", reason="needs the extra train")
+    from pyarrow import parquet
+
+    from rshub.prompts import rows
+
+    monkeypatch.setattr(rows, "MAX_BYTES", 1_000_000)
+    text = "x" * 10_000
+    parquet.write_table(pyarrow.table({"prompt": [text] * 1000}), tmp_path / "packed.parquet")
+    assert (tmp_path / "packed.parquet").stat().st_size < 100_000
+    with pytest.raises(InvalidInput, match="more than the 1000000 bytes"):
+        list(rows.rows_of(tmp_path / "packed.parquet", name="packed.parquet"))
+
+
+def test_a_file_that_is_too_large_is_not_fetched(tmp_path, monkeypatch):
+    from rshub.hub.client import Hub
+    from rshub.prompts import read
+
+    with LocalHub(tmp_path / "hub") as served:
+        token = served.add_user("ada")
+        hub = Hub(served.endpoint, token)
+        hub.create_repo("ada/posts", repo_type="dataset")
+        hub.commit("ada/posts", {"test.jsonl": b'{"prompt": "a"}\n' * 100}, message="Rows", repo_type="dataset")
+        monkeypatch.setattr(read, "MAX_BYTES", 1000)
+        with pytest.raises(InvalidInput, match=r"test.jsonl: more than"):
+            read_prompts("ada/posts:test", endpoint=served.endpoint, token=token)

@@ -22,6 +22,13 @@ QUESTIONS = [f"data/{part}/train-0000{n}-of-00002.parquet" for part in ("rl", "e
         (REVIEWS, "test", []),
         (DIALOGUES, "harmless-base/test", ["harmless-base/test.jsonl.gz"]),
         (DIALOGUES, "*/train", ["harmless-base/train.jsonl.gz", "helpful-base/train.jsonl.gz"]),
+        (["a/train.jsonl.gz", "b/train.jsonl"], "*/train", ["a/train.jsonl.gz", "b/train.jsonl"]),
+        (
+            ["b/train-00000-of-00001.parquet", "a/train/0000.parquet", "a/test/0000.parquet", "train/0000.parquet"],
+            "*/train",
+            ["a/train/0000.parquet", "b/train-00000-of-00001.parquet"],
+        ),
+        (QUESTIONS, "*/train", sorted(QUESTIONS[2:]) + sorted(QUESTIONS[:2])),
         (CONVERTED, "comparisons/train", CONVERTED[:2]),
         (QUESTIONS, "rl/train", ["data/rl/train-00000-of-00002.parquet", "data/rl/train-00001-of-00002.parquet"]),
         (QUESTIONS, "data/rl/train", sorted(QUESTIONS[:2])),

@@ -68,7 +68,11 @@ class Row:
 
     def refuse(self, column: str, why: str) -> NoReturn:
         """Raise for what stands in a column."""
-        raise InvalidInput(f"{self.place}: '{self.path}{column}' {why}", where=f"{self.place}: {self.path}{column}")
+        raise InvalidInput(
+            f"{self.place}: '{self.path}{column}' {why}",
+            where=f"{self.place}: {self.path}{column}",
+            remedy="read the data set that the form is for, or choose another #as=",
+        )
 
 
 def one_line(text: str) -> str:
