@@ -40,8 +40,8 @@ def test_every_method_goes_on_after_a_kill_and_ends_the_same(recipe, plain, rest
         text=True,
         check=False,
         timeout=900,
-        cwd=HERE.parents[1],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[1])},
+        cwd=HERE.parents[2],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[2])},
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
