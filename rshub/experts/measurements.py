@@ -86,10 +86,14 @@ class SetAside:
 
 @dataclass(frozen=True, kw_only=True)
 class Shared:
-    """The measurements on one base that were found, in the order of trust, and what was set aside."""
+    """The measurements on one base that were found, in the order of trust, and what was set aside.
+
+    ``trusted`` are the accounts whose numbers come before those of everybody else.
+    """
 
     measurements: tuple[Measurement, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
+    trusted: frozenset[str] = frozenset()
 
     @property
     def rewards(self) -> frozenset[str]:

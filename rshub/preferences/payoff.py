@@ -1,18 +1,36 @@
 """The payoff matrix: each reward measured on each expert, the one table that the mappings and the lemmas stand on.
 
-It is read from measured scores, or from what experts publish of themselves; numbers that were not measured alike are
-never put into one column.
+It is read from measured scores, or from what people say of single experts; numbers that were not measured alike are
+never put into one column, and whose numbers a column takes goes by trust before it goes by how many there are.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from rshub.errors import InvalidInput
 from rshub.preferences.scores import Scores, oriented
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One reward of one expert, as somebody says.
+
+    Args:
+        expert: The expert, by its reward.
+        reward: What was measured.
+        value: The number, in the reward's own direction.
+        protocol: How it was measured; only numbers with the same one compare.
+        tier: How far whoever says it is trusted: 0 most.
+    """
+
+    expert: str
+    reward: str
+    value: float
+    protocol: tuple[str, ...]
+    tier: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +38,12 @@ class Payoff:
     """V[i, k]: reward k measured on the expert of reward i, larger always better.
 
     Rows and columns go by reward names. ``missing`` says why a cell is empty, where more is known than that nobody
-    measured it.
+    measured it; ``protocols`` says how each column was measured, where that was chosen among several.
     """
 
     cells: Mapping[tuple[str, str], float]
     missing: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    protocols: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def cell(self, expert: str, reward: str) -> float:
         """Give one cell.
@@ -70,36 +89,36 @@ class Payoff:
         return cls(cells={cell: math.fsum(measured) / len(measured) for cell, measured in values.items()})
 
     @classmethod
-    def from_published(
-        cls, rows: Mapping[str, Sequence[Mapping[str, Any]]], *, directions: Mapping[str, str]
-    ) -> Payoff:
-        """Take the matrix from the scores that experts publish of themselves.
+    def from_claims(cls, claims: Iterable[Claim], *, experts: Collection[str], directions: Mapping[str, str]) -> Payoff:
+        """Take the matrix from what people say of single experts.
 
-        Scores of one reward compare only when split and prompts agree, so each column uses the protocol that most
-        experts share; what was measured otherwise is missing, with that reason.
+        A column takes one protocol: of those that cover all experts the one whose least trusted number is trusted most.
+        Where none covers them all it is the one with the most experts, and the cells of the others are missing, with
+        that reason. What is left equal goes by who comes first.
 
         Args:
-            rows: For the expert of each reward its published scores: mappings with ``reward``, ``value`` and, where
-                known, ``split``, ``prompts_digest`` and ``n``.
+            claims: What is said, the most trusted first; of two numbers for one cell the first counts.
+            experts: Those that a column has to cover.
             directions: max or min for each reward; a reward without one is left out.
         """
-        measured: dict[str, dict[tuple[str, str], dict[str, tuple[int, float]]]] = {}
-        for expert, scores in rows.items():
-            for score in scores:
-                protocol = (str(score.get("split")), str(score.get("prompts_digest")))
-                shared = measured.setdefault(str(score["reward"]), {}).setdefault(protocol, {})
-                candidate = (int(score.get("n") or 0), float(score["value"]))
-                if expert not in shared or candidate[0] > shared[expert][0]:
-                    shared[expert] = candidate
+        columns: dict[str, dict[tuple[str, ...], dict[str, Claim]]] = {}
+        for claim in claims:
+            if claim.reward in directions:
+                column = columns.setdefault(claim.reward, {})
+                column.setdefault(claim.protocol, {}).setdefault(claim.expert, claim)
+
+        def worth(column: Mapping[str, Claim]) -> tuple[bool, int, int]:
+            partial = not set(experts) <= set(column)
+            return partial, -len(column) if partial else 0, max(claim.tier for claim in column.values())
+
+        chosen = {reward: min(column, key=lambda how: worth(column[how])) for reward, column in columns.items()}
         cells: dict[tuple[str, str], float] = {}
         missing: dict[tuple[str, str], str] = {}
-        for reward, protocols in measured.items():
-            if reward not in directions:
-                continue
-            _, best = min(protocols.items(), key=lambda item: (-len(item[1]), item[0]))
-            for expert in {expert for shared in protocols.values() for expert in shared}:
+        for reward, column in columns.items():
+            best = column[chosen[reward]]
+            for expert in {expert for shared in column.values() for expert in shared}:
                 if expert in best:
-                    cells[expert, reward] = oriented(best[expert][1], directions[reward])
+                    cells[expert, reward] = oriented(best[expert].value, directions[reward])
                 else:
                     missing[expert, reward] = "it was measured on other prompts or another split than the others"
-        return cls(cells=cells, missing=missing)
+        return cls(cells=cells, missing=missing, protocols=chosen)

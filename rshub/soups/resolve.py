@@ -20,7 +20,7 @@ from rshub.formats.names import is_repo_id
 from rshub.hub.client import Hub
 from rshub.preferences.mapping import Mapped, alternatives, map_preference
 from rshub.preferences.policy import LambdaBounds, Policy, check
-from rshub.preferences.preference import Preference
+from rshub.preferences.preference import INIT, Preference
 from rshub.preferences.scores import Scores
 from rshub.soups.candidates import asked_terms, find_candidates, look_up
 from rshub.soups.choose import Candidate, choose
@@ -168,7 +168,8 @@ def resolve(
     mu = {serves.get(name, name): value for name, value in wanted.values.items()}
     pins = {label: pin_expert(candidate, hub) for label, candidate in chosen.items()} if shared else {}
     contents = {label: content_of(pin.files) for label, pin in pins.items()}
-    learned = what_is_known(chosen, serves, measured, shared, contents)
+    rewards = [name for name, value in mu.items() if value != 0.0 and name != INIT]
+    learned = what_is_known(chosen, serves, measured, shared, contents, wanted=rewards, mapping=mapping)
     known = learned.known
     mapped = map_preference(mu, mapping=mapping, units=units, known=known, extrapolate=extrapolate)
     lambdas = {label: mapped.coefficients.get(serves[label], 0.0) for label in chosen}

@@ -3,7 +3,7 @@
 import pytest
 
 from rshub.errors import InvalidInput
-from rshub.preferences.payoff import Payoff
+from rshub.preferences.payoff import Claim, Payoff
 
 
 def test_payoff_from_one_hot_points(three):
@@ -33,18 +33,44 @@ def test_two_experts_of_one_reward_have_no_single_payoff(typed):
         Payoff.from_scores(scores, serves={"o/x": "a", "o/y": "a"})
 
 
-def test_published_scores_compare_only_on_equal_prompts():
-    def row(value, prompts="p1", reward="a", **more):
-        return {"reward": reward, "value": value, "split": "test", "prompts_digest": prompts} | more
+def claims(*rows):
+    return [
+        Claim(expert=expert, reward=reward, value=value, protocol=(protocol,), tier=tier)
+        for expert, reward, value, protocol, tier in rows
+    ]
 
-    payoff = Payoff.from_published(
-        {
-            "a": [row(5.0, "p2"), row(3.0, n=10), row(4.0, n=100), row(1.0, reward="b")],
-            "b": [row(2.0), row(7.0, reward="b"), row(1.0, reward="unknown")],
-            "c": [row(9.0, "p3")],
-        },
+
+def test_numbers_compare_only_where_they_were_measured_alike():
+    payoff = Payoff.from_claims(
+        claims(
+            ("a", "a", 5.0, "p2", 0),
+            ("a", "a", 4.0, "p1", 0),
+            ("a", "a", 3.0, "p1", 0),
+            ("a", "b", 1.0, "p1", 0),
+            ("b", "a", 2.0, "p1", 0),
+            ("b", "b", 7.0, "p1", 0),
+            ("b", "unknown", 1.0, "p1", 0),
+            ("c", "a", 9.0, "p3", 0),
+        ),
+        experts={"a", "b", "c"},
         directions={"a": "max", "b": "min"},
     )
     assert payoff.cells == {("a", "a"): 4.0, ("b", "a"): 2.0, ("a", "b"): -1.0, ("b", "b"): -7.0}
+    assert payoff.protocols == {"a": ("p1",), "b": ("p1",)}
     with pytest.raises(InvalidInput, match="other prompts"):
         payoff.cell("c", "a")
+
+
+def test_whose_numbers_a_column_takes_goes_by_trust_before_count_and_never_by_name():
+    owners = [("a", "a", 1.0, "f", 0), ("b", "a", 0.5, "f", 0)]
+    stranger = [("a", "a", 9.0, "0", 2), ("b", "a", 9.5, "0", 2), ("more", "a", 9.0, "0", 2)]
+    for order in (owners + stranger, stranger + owners):
+        payoff = Payoff.from_claims(claims(*order), experts={"a", "b"}, directions={"a": "max"})
+        assert (payoff.cell("a", "a"), payoff.cell("b", "a")) == (1.0, 0.5)
+    # half a column is no column: where the owners did not measure every expert, somebody who did counts
+    payoff = Payoff.from_claims(claims(*owners[:1], *stranger), experts={"a", "b"}, directions={"a": "max"})
+    assert payoff.cell("b", "a") == 9.5
+    # what a stranger adds to the owners' own protocol makes it no more than a stranger's
+    joined = [*owners[:1], ("b", "a", 7.0, "f", 2), ("a", "a", 3.0, "e", 1), ("b", "a", 2.0, "e", 1)]
+    payoff = Payoff.from_claims(claims(*joined), experts={"a", "b"}, directions={"a": "max"})
+    assert payoff.cell("b", "a") == 2.0
