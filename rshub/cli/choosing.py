@@ -79,7 +79,12 @@ def choosing_options(command: Callable[..., None]) -> Callable[..., None]:
             help="Measured scores, for a mapping that needs them: a file, or the dataset repo of somebody's "
             "measurements.  [default: what is published on the base]",
         ),
-        click.option("--policy", type=FILE, metavar="FILE", help="Bounds on the coefficients."),
+        click.option(
+            "--policy",
+            type=FILE,
+            metavar="FILE.json",
+            help='Bounds on the coefficients: {"bounds": {"helpful": {"min": 0, "max": 0.8}}, "deny": ["org/*"]}.',
+        ),
         click.option("--extrapolate", is_flag=True, help="Allow negative coefficients and sums other than 1."),
         click.option("--lock", type=FILE, metavar="FILE", help="Write the lock here."),
     ]

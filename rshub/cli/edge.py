@@ -121,8 +121,8 @@ def _details(error: RshubError) -> Iterator[str]:
         yield from error.problems
     if isinstance(error, Incompatible):
         for verdict in error.verdicts:
-            for reason in verdict.get("reasons", ()):
-                yield f"{verdict.get('repo', '')}: {reason.get('message', reason.get('code', ''))}"
+            if repo := verdict.get("repo"):  # what is said of no repo stands in the message
+                yield from (f"{repo}: {reason.get('message', reason.get('code', ''))}" for reason in verdict["reasons"])
 
 
 def _kind(fault: Exception, error: RshubError) -> str:

@@ -93,6 +93,12 @@ def test_rejected_experts_are_shown_with_their_reasons(capsys):
     assert capsys.readouterr().err.splitlines() == ["Error: no expert fits", "  a/b: another base"]
 
 
+def test_what_is_said_of_no_repo_is_said_once(capsys):
+    verdicts = [{"repo": None, "commit": None, "reasons": [{"code": "coverage", "message": "coverage fails"}]}]
+    run(raising(Incompatible("front: coverage fails", verdicts=verdicts)), [])
+    assert capsys.readouterr().err == "Error: front: coverage fails\n"
+
+
 def test_an_unexpected_exception_is_one_line_and_tells_how_to_see_more(capsys):
     assert run(raising(ZeroDivisionError("by nought")), []) == 1
     err = capsys.readouterr().err
@@ -161,8 +167,8 @@ def test_text_from_elsewhere_cannot_drive_the_terminal(capsys):
         (["train", "./r.yaml", "--set", "seed"], "'seed' is not key=value"),
         (["train", "./r.yaml", "--set", "seed=1", "--set", "seed=2"], "seed is set twice"),
         (["hub", "serve", "--port", "70000"], "70000"),
-        (["front"], "Missing option '--scores'"),
-        (["select"], "No such command 'select'"),
+        (["select"], "Missing option '--preference'"),
+        (["federate"], "No such command 'federate'"),
     ],
 )
 def test_what_cannot_be_parsed_is_a_usage_error_in_the_same_form(rshub, arguments, message):
