@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rshub.tensors.writer import write_whole
+
 NAME = "training_log.jsonl"
 
 
@@ -23,9 +25,9 @@ def keep_lines(log: Path, step: int) -> list[dict[str, Any]]:
     """Keep the lines up to a step, in the file too, and give them."""
     if not log.exists():
         return []
-    lines = [_read(text) for text in log.read_text().splitlines() if text.endswith("}")]
-    kept = [line for line in lines if line["step"] <= step]
-    log.write_text("".join(map(as_text, kept)))
+    lines = [_read(text) for text in log.read_text().splitlines()]
+    kept = [line for line in lines if line is not None and line["step"] <= step]
+    write_whole(log, "".join(map(as_text, kept)).encode())
     return kept
 
 
@@ -40,6 +42,10 @@ def in_brief(line: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {line[name]:.3f}" for name in names if line.get(name) is not None)
 
 
-def _read(text: str) -> dict[str, Any]:
-    line: dict[str, Any] = json.loads(text, parse_constant=lambda _: None)
+def _read(text: str) -> dict[str, Any] | None:
+    """Read one line; None for one that was cut off."""
+    try:
+        line: dict[str, Any] = json.loads(text, parse_constant=lambda _: None)
+    except ValueError:
+        return None
     return line
