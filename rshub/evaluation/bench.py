@@ -1,7 +1,8 @@
 """Measuring mixtures by content: completions that are in the ledger are not written again, scores not taken again.
 
 Prompts are dealt into stretches of ``STRETCH``, each an entry of its own: a killed run goes on where it was, and one
-with a limit leaves what one without it can use. Nothing is loaded for what is known, neither the base nor a reward.
+on the first prompts of a set leaves what one on all of them can use. Nothing is loaded for what is known, neither the
+base nor a reward.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rshub.errors import InvalidInput
 from rshub.evaluation.ledger import Ledger
 from rshub.evaluation.lineup import Voices
 from rshub.evaluation.points import measured_on, score_of
@@ -28,7 +28,7 @@ from rshub.types import Digest
 
 STRETCH = 64
 """Prompts in one entry of the ledger."""
-WRITING = 1
+WRITING = 2
 """Raised whenever the same key would give other texts than before."""
 LIBRARIES = ("torch", "transformers", "tokenizers")
 """What decides the texts beside rshub itself."""
@@ -90,30 +90,27 @@ class Bench:
         self._ready: set[str] = set()
         self._versions = {name: _version(name) for name in LIBRARIES}
 
-    def measure(self, voices: Voices, *, limit: int | None = None) -> dict[str, RewardScore]:
+    def measure(self, voices: Voices) -> dict[str, RewardScore]:
         """Score one model on every reward.
 
         Args:
             voices: One mixture, or several whose predictions are averaged.
-            limit: Use only the first so many prompts.
 
         Raises:
-            InvalidInput: The limit is below 1, or nothing could be scored.
+            InvalidInput: Nothing could be scored.
             Incompatible: A conversation that the base has no chat template for; a mixture that overflows.
             RshubError: A reward or the device failed.
         """
         columns: dict[str, list[NDArray[np.float64]]] = {name: [] for name in self.rewards}
         for seed in range(self._sampling.seeds):
-            texts = self.completions(voices, seed=seed, limit=limit)
+            texts = self.completions(voices, seed=seed)
             for name in self.rewards:
                 columns[name].append(self._scores(name, texts))
         return {name: score_of(name, np.stack(column)) for name, column in columns.items()}
 
-    def completions(self, voices: Voices, *, seed: int, limit: int | None = None) -> list[str]:
+    def completions(self, voices: Voices, *, seed: int) -> list[str]:
         """Give one completion for each prompt, from the ledger as far as they are there."""
-        if limit is not None and limit < 1:
-            raise InvalidInput(f"a limit of {limit} leaves no prompt", where="limit", remedy="use at least 1")
-        stretches = list(_stretches(self._prompts[:limit]))
+        stretches = list(_stretches(self._prompts))
         keys = [self._key(voices, start, prompts, seed=seed) for start, prompts in stretches]
         found = [self._found("completions", key, len(rows)) for key, (_, rows) in zip(keys, stretches, strict=True)]
         self._tell(sum(len(texts) for texts in found if texts is not None))
@@ -129,7 +126,7 @@ class Bench:
 
     def facts(self) -> dict[str, Any]:
         """Describe the prompts and the sampling for a scores file."""
-        return measured_on(self._asked, self._sampling)
+        return measured_on(self._asked, self._sampling, dtype=self._workbench.dtype)
 
     def close(self) -> None:
         """Let go of the model."""
@@ -158,7 +155,7 @@ class Bench:
             self._tell(len(batch))  # once what is whole was kept
 
     def _scores(self, name: str, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Score texts, the beginning of the set's, by one reward; shape (texts,)."""
+        """Score the texts by one reward; shape (texts,)."""
         stretches = list(_stretches(self._samples(texts)))
         keys = [self._score_key(name, samples) for _, samples in stretches]
         found = [self._found("scores", key, len(rows)) for key, (_, rows) in zip(keys, stretches, strict=True)]
@@ -176,7 +173,7 @@ class Bench:
         return np.array([np.nan if value is None else value for row in found for value in row or ()], dtype=np.float64)
 
     def _samples(self, texts: Sequence[str]) -> list[TextSample]:
-        return [prompt.sample(text) for prompt, text in zip(self._prompts, texts, strict=False)]
+        return [prompt.sample(text) for prompt, text in zip(self._prompts, texts, strict=True)]
 
     def _make_ready(self, name: str) -> None:
         """Load what a reward needs, before an hour is spent on texts that it could not score."""

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rshub.evaluation.generate import Draw, pad_id, padded
+from rshub.evaluation.generate import Draw, ends, pad_id, padded
 from rshub.soups.mixing.mixer import Mixer
 
 
@@ -43,7 +43,8 @@ class Together:
             The tokens that were added, shape (rows, new tokens), filled up behind the end of a text.
         """
         read, mask = padded(tokenizer, rows, model.device)
-        ends, fill = _ends(model, tokenizer), pad_id(tokenizer)
+        fill = pad_id(tokenizer)
+        closing = torch.tensor(ends(model, tokenizer), dtype=torch.long, device=model.device)
         shares = torch.tensor(self._shares, dtype=torch.float32, device=model.device).log()[:, None, None]
         caches: list[Any] = [None] * len(self._voices)
         done = torch.zeros(len(rows), dtype=torch.bool, device=model.device)
@@ -52,7 +53,7 @@ class Together:
             said = torch.stack([self._say(number, caches, read, mask) for number in range(len(caches))])
             token = torch.where(done, fill, draw(None, torch.logsumexp(said + shares, dim=0)).argmax(-1))
             written.append(token)
-            done |= torch.isin(token, ends)
+            done |= torch.isin(token, closing)
             read = token[:, None]
             mask = torch.cat([mask, torch.ones_like(read)], dim=1)
         return torch.stack(written, dim=1)
@@ -71,11 +72,3 @@ class Together:
         caches[number] = out.past_key_values
         logits: Tensor = out.logits[:, -1]
         return logits.float().log_softmax(-1)
-
-
-def _ends(model: Any, tokenizer: Any) -> Tensor:
-    """Give the tokens that end a text, as the base's generation config says."""
-    said = model.generation_config.eos_token_id
-    said = tokenizer.eos_token_id if said is None else said
-    ends = [] if said is None else said if isinstance(said, list) else [said]
-    return torch.tensor(ends, dtype=torch.long, device=model.device)

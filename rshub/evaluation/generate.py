@@ -2,8 +2,9 @@
 
 A token is drawn as the largest of logits / T + Gumbel noise, which samples the softmax exactly. The noise comes from a
 stream that belongs to seed and place of the prompt alone: the rest of the batch, its size and the length of other texts
-change nothing, and two soups that nearly agree write nearly the same. Nothing else bends the distribution: no top-k, no
-top-p, no penalty from the base's generation config. The random state of the process is never touched.
+decide nothing but the order of sums in a matrix product, whose rounding may turn a near tie; and two soups that nearly
+agree write nearly the same. Nothing else bends the distribution: of the base's generation config only the tokens that
+begin and end a text are taken. The random state of the process is never touched.
 Source: Gumbel-max trick, Maddison et al., 2014, arXiv 1411.0030, section 2.
 """
 
@@ -11,29 +12,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import LogitsProcessorList
+from transformers import GenerationConfig, LogitsProcessorList
 
 from rshub.errors import Incompatible, RshubError
 from rshub.evaluation.sampling import BATCH
 
 Asked = str | Sequence[dict[str, str]]
 """A prompt: a text to go on from, or the messages of a conversation."""
-
-_NEUTRAL = {
-    "do_sample": False,
-    "num_beams": 1,
-    "temperature": 1.0,
-    "top_p": 1.0,
-    "top_k": 50,  # the library's own default, which greedy search does not look at; another one would make it warn
-    "repetition_penalty": 1.0,
-    "no_repeat_ngram_size": 0,
-    "min_length": 0,
-}
-"""Settings that leave the logits as they are, whatever the base's generation config says."""
 
 
 def generate(
@@ -121,7 +111,7 @@ class Draw:
     """Takes logits, and leaves the token that is drawn as the largest of them.
 
     Args:
-        streams: The random numbers of each row; those beyond the first time repeat it (see ``ensemble``).
+        streams: The random numbers of each row.
         temperature: Of the softmax; 0 leaves the logits as they are.
     """
 
@@ -181,18 +171,39 @@ def pad_id(tokenizer: Any) -> int:
     return int(next((token for token in known if token is not None), 0))
 
 
+def ends(model: Any, tokenizer: Any) -> list[int]:
+    """Give the tokens that end a text, as the base's generation config says, or its tokenizer."""
+    said = model.generation_config.eos_token_id
+    said = tokenizer.eos_token_id if said is None else said
+    return [] if said is None else list(said) if isinstance(said, (list, tuple)) else [int(said)]
+
+
 def _write(model: Any, tokenizer: Any, rows: Sequence[list[int]], draw: Draw, max_new_tokens: int) -> Tensor:
     """Let the model write; the tokens that it added, shape (rows, new tokens)."""
     ids, mask = padded(tokenizer, rows, model.device)
-    written: Tensor = model.generate(
-        input_ids=ids,
-        attention_mask=mask,
+    plain = GenerationConfig(
+        do_sample=False,  # the draw is in the logits
         max_new_tokens=max_new_tokens,
         pad_token_id=pad_id(tokenizer),
-        logits_processor=LogitsProcessorList([draw]),
-        **_NEUTRAL,
+        bos_token_id=model.generation_config.bos_token_id,
+        eos_token_id=ends(model, tokenizer) or None,
     )
+    with _alone(model, plain):
+        written: Tensor = model.generate(
+            input_ids=ids, attention_mask=mask, generation_config=plain, logits_processor=LogitsProcessorList([draw])
+        )
     return written[:, ids.shape[1] :]
+
+
+@contextmanager
+def _alone(model: Any, config: GenerationConfig) -> Iterator[None]:
+    """Let this be the model's own generation config: what one leaves open the library takes from the other."""
+    own = model.generation_config
+    model.generation_config = config
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def _stream(seed: int, place: int, device: torch.device) -> torch.Generator:

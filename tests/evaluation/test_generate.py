@@ -92,18 +92,37 @@ def test_the_rest_of_a_batch_and_its_size_change_nothing(mixer, prompts):
 
 
 def test_what_the_base_says_of_sampling_is_not_followed(mixer, prompts):
-    from rshub.evaluation.generate import generate
+    """Whatever stands in the base's generation config: a soup and an ensemble of it alone write what they wrote."""
+    from rshub.evaluation.ensemble import Together
+    from rshub.evaluation.generate import generate, in_batches
 
     texts = [prompt.text for prompt in prompts]
     model = mixer.mix({})
-    plain = generate(model, mixer.tokenizer, texts, seed=0, max_new_tokens=12)
-    said = model.generation_config
-    before = said.to_dict()
-    try:
-        said.update(do_sample=True, temperature=0.3, top_k=1, top_p=0.1, repetition_penalty=5.0)
-        assert generate(model, mixer.tokenizer, texts, seed=0, max_new_tokens=12) == plain
-    finally:
-        said.update(**before)
+    alone = Together(mixer, [{}], [1.0])
+    how = {"seed": 0, "max_new_tokens": 12, "temperature": 1.0, "batch": 20}
+
+    def written():
+        whole = generate(model, mixer.tokenizer, texts, **how)
+        assert [
+            text for rows in in_batches(model, mixer.tokenizer, texts, write=alone, **how) for text in rows
+        ] == whole
+        return whole
+
+    plain = written()
+    word = mixer.tokenizer(plain[0].split()[0], add_special_tokens=False)["input_ids"][0]
+    own = model.generation_config
+    said = {"do_sample": True, "temperature": 0.3, "top_k": 1, "top_p": 0.1, "repetition_penalty": 5.0,
+            "suppress_tokens": [word], "begin_suppress_tokens": [word], "bad_words_ids": [[word]],
+            "min_new_tokens": 12, "min_length": 40, "forced_bos_token_id": word, "forced_eos_token_id": word,
+            "sequence_bias": [[[word], -100.0]], "exponential_decay_length_penalty": (1, 9.0), "max_time": 1e-9,
+            "no_repeat_ngram_size": 1, "num_beams": 2, "max_length": 3, "guidance_scale": 3.0}  # fmt: skip
+    for key, value in said.items():
+        model.generation_config = type(own)(**{**own.to_dict(), key: value})
+        try:
+            assert written() == plain, key
+            assert getattr(model.generation_config, key) == value
+        finally:
+            model.generation_config = own
 
 
 def test_a_batch_that_does_not_fit_is_halved(mixer, prompts):
