@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from rshub.errors import InvalidInput
+from rshub.fronts.box import Box
 from rshub.fronts.differences import clear, combine
 from rshub.fronts.distances import epsilon, igd_plus
 from rshub.fronts.pareto import Array, dominates, hypervolume, non_dominated
@@ -68,22 +69,20 @@ def cover(scores: Scores, reference: Scores | None = None) -> dict[str, Any]:
         return {"against": against, "reason": "no soup or expert has every reward measured"}
     if not theirs.numbers:
         return {"against": against, "reason": f"no point of {against} has every reward measured"}
-    both = np.concatenate([ours.table, theirs.table])
-    nadir, ideal = both.min(axis=0), both.max(axis=0)
-    extent = np.where(ideal > nadir, ideal - nadir, 1.0)  # a reward that is the same everywhere separates nothing
-    unit_ours, unit_theirs = (ours.table - nadir) / extent, (theirs.table - nadir) / extent
+    box = Box.around(ours.table, theirs.table)
+    unit_ours, unit_theirs = box.unit(ours.table), box.unit(theirs.table)
     covered = np.array([bool((ours.table >= point).all(axis=1).any()) for point in theirs.table])
     beaten_theirs = [bool(dominates(ours.table, point).any()) for point in theirs.table]
     best = np.flatnonzero(non_dominated(ours.table))
     beaten = [row for row in best.tolist() if dominates(theirs.table, ours.table[row]).any()]
     clearly = [row for row in beaten if _clearly_beaten(ours, theirs, row, names)]
-    tied = _tied(ours, theirs, extent, names)
+    tied = _tied(ours, theirs, box, names)
     result: dict[str, Any] = {
         "against": against,
         "points": len(theirs.numbers),
         "box": {
-            "nadir": dict(zip(names, nadir.tolist(), strict=True)),
-            "ideal": dict(zip(names, ideal.tolist(), strict=True)),
+            "nadir": dict(zip(names, box.nadir.tolist(), strict=True)),
+            "ideal": dict(zip(names, box.ideal.tolist(), strict=True)),
         },
         "covered_share": float(covered.mean()),
         "dominated_share": sum(beaten_theirs) / len(beaten_theirs),
@@ -96,7 +95,7 @@ def cover(scores: Scores, reference: Scores | None = None) -> dict[str, Any]:
         "igd_plus": igd_plus(unit_ours, unit_theirs[non_dominated(unit_theirs)]),
         "regret": _regret(names, unit_ours, unit_theirs),
     }
-    return result | _volumes(unit_ours, unit_theirs, bool((ideal > nadir).all()))
+    return result | _volumes(unit_ours, unit_theirs, not box.flat.any())
 
 
 def uncovered(covering: dict[str, Any]) -> str:
@@ -119,14 +118,14 @@ def _same_rewards(scores: Scores, reference: Scores) -> None:
             raise InvalidInput(f"the reference {why}", where=name, remedy="give points measured on the same rewards")
 
 
-def _tied(ours: Side, theirs: Side, extent: Array, names: tuple[str, ...]) -> list[bool]:
+def _tied(ours: Side, theirs: Side, box: Box, names: tuple[str, ...]) -> list[bool]:
     """Mark the points whose distance from being matched is within two standard errors, where these are known.
 
     The distance is that in the worst reward of the nearest point.
     """
     found = []
     for other, target in enumerate(theirs.table):
-        gaps = (target - ours.table) / extent
+        gaps = (target - ours.table) / box.extent
         row = int(gaps.max(axis=1).argmin())
         value, stderr = _difference(ours, theirs, (row, other), names[int(gaps[row].argmax())])
         found.append(value == 0.0 or (stderr is not None and not clear(value, stderr)))

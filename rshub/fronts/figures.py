@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rshub.errors import InvalidInput
+from rshub.fronts.box import Box
 from rshub.fronts.connectivity import margins
 from rshub.fronts.coverage import cover, uncovered
 from rshub.fronts.differences import clear
@@ -94,22 +95,21 @@ def _connect(scores: Scores, result: dict[str, Any]) -> None:
 
 def _measure(scores: Scores, result: dict[str, Any], soups: Array, morl: Array) -> None:
     """Fill in box, hypervolume and both areas, or the reasons for which they are missing."""
-    both = np.concatenate([soups, morl])
     figures = ("hypervolume", "over_staircase", "over_polyline", "morl.hypervolume")
-    if not len(both):
+    if not len(soups) and not len(morl):
         why = "no soup, expert or MORL point has every reward measured"
         result["reasons"] |= dict.fromkeys(("box", *figures), why)
         return
-    nadir, ideal = both.min(axis=0), both.max(axis=0)
+    box = Box.around(soups, morl)
     names = list(scores.rewards)
-    for end, values in (("nadir", nadir), ("ideal", ideal)):
+    for end, values in (("nadir", box.nadir), ("ideal", box.ideal)):
         result["box"][end] = dict(zip(names, values.tolist(), strict=True))
-    flat = [name for name, extent in zip(names, ideal - nadir, strict=True) if not extent > 0.0]
+    flat = [name for name, alike in zip(names, box.flat.tolist(), strict=True) if alike]
     if flat:
         why = f"every point has the same {', '.join(flat)}, so the box has no extent"
         result["reasons"] |= dict.fromkeys(figures, why)
         return
-    unit_soups, unit_morl = ((points - nadir) / (ideal - nadir) for points in (soups, morl))
+    unit_soups, unit_morl = box.unit(soups), box.unit(morl)
     zero = np.zeros(len(names))
     if not len(soups):
         result["reasons"] |= dict.fromkeys(figures[:3], "no soup or expert has every reward measured")

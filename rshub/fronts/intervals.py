@@ -1,6 +1,7 @@
 """Intervals for hypervolumes and connectivity, where the values of the prompts are there.
 
-The hypervolume is that of ``front``: soups and experts in the box of soups, experts and MORL points. Refused, with the
+The hypervolume is that of ``front``: soups and experts in the box of soups, experts and MORL points, which is fixed, so
+that no draw has more than all of it. Refused, with the
 reason in its place: points without the values of their prompts, and fronts of so many points and rewards that drawing
 them again and again would take minutes.
 """
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rshub.fronts.bootstrap import DRAWS, interval, redraw
+from rshub.fronts.box import Box
 from rshub.fronts.connectivity import margins
 from rshub.fronts.coverage import side
 from rshub.fronts.differences import CONFIDENCE
@@ -42,13 +44,12 @@ def intervals(scores: Scores) -> dict[str, Any]:
     drawn, why = redraw(scores, [*ours, *morl])
     if drawn is None:
         return {"reason": why}
-    both = table[[*ours, *morl]]
-    nadir, ideal = both.min(axis=0), both.max(axis=0)
+    box = Box.around(table[[*ours, *morl]])
     found: dict[str, Any] = {"confidence": CONFIDENCE, "draws": DRAWS}
     found |= dict.fromkeys(("hypervolume", "morl_hypervolume", "gain"))
-    if (ideal > nadir).all():
-        unit = (drawn - nadir) / (ideal - nadir)
-        zero = np.zeros(len(nadir))
+    if not box.flat.any():
+        unit = np.minimum(box.unit(drawn), 1.0)  # luck leads out of the box; what counts is the volume in it
+        zero = np.zeros(table.shape[1])
         volumes = np.array(
             [[hypervolume(rows[: len(ours)], zero), hypervolume(rows[len(ours) :], zero)] for rows in unit]
         )

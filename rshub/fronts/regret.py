@@ -15,6 +15,7 @@ import itertools
 import numpy as np
 
 from rshub.fronts.pareto import Array
+from rshub.preferences.simplex import lattice
 
 _STEPS = {1: 1, 2: 100, 3: 20, 4: 10, 5: 8, 6: 6}
 """Into how many parts preferences are divided, by the number of rewards: some hundred preferences each."""
@@ -30,10 +31,7 @@ def even_preferences(rewards: int) -> Array:
         corners = np.eye(rewards)
         pairs = [(corners[i] + corners[j]) / 2.0 for i, j in itertools.combinations(range(rewards), 2)]
         return np.vstack([corners, *pairs, np.full(rewards, 1.0 / rewards)])
-    placed = list(itertools.combinations(range(steps + rewards - 1), rewards - 1))
-    bars = np.array(placed, dtype=np.int64).reshape(len(placed), rewards - 1)
-    edges = np.hstack([np.full((len(bars), 1), -1), bars, np.full((len(bars), 1), steps + rewards - 1)])
-    return np.asarray((np.diff(edges, axis=1) - 1) / steps)
+    return np.asarray(lattice(rewards, steps) / steps)
 
 
 def regrets(points: Array, others: Array, preferences: Array) -> Array:

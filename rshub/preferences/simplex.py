@@ -1,4 +1,4 @@
-"""The largest value of a quadratic on the simplex: coefficients from 0 to 1 that sum to 1.
+"""The simplex, coefficients from 0 to 1 that sum to 1: its even lattice, and the largest value of a quadratic on it.
 
 The quadratic may bend either way, so every face is looked at: on each the only candidate inside is where the gradient
 is the same in all directions of the face, and a quadratic that has none there is largest on a smaller face. Exact but
@@ -57,6 +57,18 @@ def maximise(linear: Array, pairs: Array) -> Array:
             if value > height + slack:
                 best, height = point, value
     return rounded(best)
+
+
+def lattice(count: int, steps: int) -> npt.NDArray[np.int64]:
+    """Give all ways to deal steps to so many experts, shape (ways, count); the first one's share rises.
+
+    Divided by ``steps`` the rows are the even lattice of the simplex.
+    """
+    placed = list(itertools.combinations(range(steps + count - 1), count - 1))
+    bars = np.array(placed, dtype=np.int64).reshape(len(placed), count - 1)
+    ends = np.full((len(bars), 1), steps + count - 1, dtype=np.int64)
+    edges = np.hstack([np.full_like(ends, -1), bars, ends])
+    return edges[:, 1:] - edges[:, :-1] - 1
 
 
 def pairs_of(count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

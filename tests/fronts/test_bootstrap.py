@@ -111,6 +111,20 @@ def test_a_gain_that_luck_may_have_made_straddles_zero(typed):
     assert low < 0.0 < high
 
 
+def test_no_interval_exceeds_the_box_where_there_is_only_noise(typed):
+    generator = np.random.default_rng(3)
+
+    def point(kind):
+        rewards = {n: generator.normal(size=50) for n in "ab"}
+        measured = {n: {"mean": float(r.mean()), "samples": r.tolist()} for n, r in rewards.items()}
+        return {"kind": kind, "rewards": measured}
+
+    found = intervals(typed({"a": "max", "b": "max"}, *(point(kind) for kind in ["soup"] * 6 + ["morl"] * 3)))
+    assert 0.5 < found["hypervolume"][1] <= 1.0
+    assert found["morl_hypervolume"][1] <= 1.0
+    assert -1.0 <= found["gain"][0] < found["gain"][1] <= 1.0
+
+
 def test_why_there_are_no_intervals(typed, noisy):
     assert intervals(noisy)["reason"] == "not every point holds the values of its prompts"
     assert intervals(typed({"a": "max"}))["reason"].startswith("no soup or expert")

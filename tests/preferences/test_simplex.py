@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rshub.errors import InvalidInput
-from rshub.preferences.simplex import maximise, pairs_of
+from rshub.preferences.simplex import lattice, maximise, pairs_of
 
 
 def value(point, linear, pairs):
@@ -55,3 +55,10 @@ def test_equals_take_the_fewest_experts():
 def test_too_many_faces_are_refused():
     with pytest.raises(InvalidInput, match="13 experts"):
         maximise(np.zeros(13), np.zeros(78))
+
+
+@pytest.mark.parametrize(("count", "steps"), [(1, 3), (2, 5), (3, 4), (4, 3), (5, 1)])
+def test_a_lattice_deals_all_steps_in_every_way_once(count, steps):
+    found = lattice(count, steps)
+    expected = [deal for deal in itertools.product(range(steps + 1), repeat=count) if sum(deal) == steps]
+    assert [tuple(row) for row in found.tolist()] == expected

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from rshub.errors import InvalidInput
+from rshub.fronts.box import Box
 from rshub.fronts.connectivity import interior_shares
 from rshub.fronts.pictures.style import (
     BLUE,
@@ -82,12 +83,11 @@ def spokes(scores: Scores) -> Spokes:
     for name in rewards:
         way = scores.rewards[name]
         values = [oriented(point.rewards[name].mean, way) if name in point.rewards else None for _, point in chosen]
-        known = [value for value in values if value is not None]
-        low, high = min(known), max(known)
-        if low == high:
+        box = Box.around(np.array([[value] for value in values if value is not None]))
+        if box.flat.all():
             notes.append(f"picture: all models shown are alike in {name}, which stands at 1")
-        ends.append((oriented(low, way), oriented(high, way)))
-        columns.append([None if value is None else _height(value, low, high) for value in values])
+        ends.append((oriented(float(box.nadir[0]), way), oriented(float(box.ideal[0]), way)))
+        columns.append([None if value is None else float(box.unit(np.array([value]))[0]) for value in values])
     webs = tuple(
         Web(name=name, kind=point.kind, heights=tuple(column[row] for column in columns))
         for row, (name, point) in enumerate(chosen)
@@ -170,10 +170,9 @@ def _balanced(scores: Scores, points: Sequence[Point]) -> Point | None:
         whole = [number for number, row in enumerate(table) if np.isfinite(row).all()]
     if not whole:
         return None
-    low, high = table[whole].min(axis=0), table[whole].max(axis=0)
-    extent = np.where(high > low, high - low, 1.0)
+    worst = Box.around(table[whole]).unit(table).min(axis=1)
     able = [number for number in whole if any(scores.points[number] is point for point in points)]
-    best = max(able, key=lambda number: float(((table[number] - low) / extent).min()), default=None)
+    best = max(able, key=lambda number: float(worst[number]), default=None)
     return None if best is None else scores.points[best]
 
 
@@ -183,10 +182,6 @@ def _soup_name(point: Point, experts: Sequence[str]) -> str:
         return "soup of equal parts"
     mixed = ", ".join(f"{short(name)} {share:.2g}" for name, share in shares.items())
     return f"soup {mixed}" if len(mixed) <= 60 else f"soup of {len(shares)} experts"
-
-
-def _height(value: float, low: float, high: float) -> float:
-    return (value - low) / (high - low) if high > low else 1.0
 
 
 def _place(number: int, count: int, height: float) -> tuple[float, float]:

@@ -33,6 +33,7 @@ from rshub.fronts.pictures.style import (
 from rshub.fronts.pictures.view import known_rewards
 from rshub.preferences.preference import INIT, SUM_TOLERANCE
 from rshub.preferences.scores import SOUPS, Scores, oriented
+from rshub.preferences.simplex import lattice
 from rshub.preferences.surrogate import LEAST_R2, Surrogate, fit_surrogate
 
 _STEPS = 60
@@ -206,9 +207,7 @@ def _filling(shown: Triangle, reward: str) -> tuple[Array, Array]:
     """Give the places and the predicted values of an even grid, empty where nothing is to be filled."""
     if shown.surrogate is None:
         return np.empty((0, 2)), np.empty(0)
-    shares = [
-        (a / _STEPS, b / _STEPS, (_STEPS - a - b) / _STEPS) for a in range(_STEPS + 1) for b in range(_STEPS + 1 - a)
-    ]
+    shares = (lattice(3, _STEPS) / _STEPS).tolist()
     heights = [shown.surrogate.predict(dict(zip(shown.experts, row, strict=True)))[reward][0] for row in shares]
     return np.array([_spot(row) for row in shares]), np.array(heights)
 

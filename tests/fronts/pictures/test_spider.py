@@ -41,6 +41,17 @@ def test_without_an_even_soup_the_most_balanced_one_is_shown(typed):
     assert shown.notes == ("picture: of 2 MORL runs the one whose worst reward is best",)
 
 
+def test_a_reward_that_is_the_same_everywhere_does_not_decide_who_is_balanced(typed):
+    scores = typed(
+        dict.fromkeys("abc", "max"),
+        model("expert", {"a": 1}, a=1, b=0, c=7),
+        model("expert", {"b": 1}, a=0, b=1, c=7),
+        model("soup", {"a": 0.9, "b": 0.1}, a=0.9, b=0.1, c=7),
+        model("soup", {"a": 0.6, "b": 0.4}, a=0.6, b=0.4, c=7),
+    )
+    assert spokes(scores).webs[0].name == "soup a 0.6, b 0.4"
+
+
 def test_what_is_missing_leaves_a_gap_and_what_is_alike_stands_at_1(typed):
     scores = typed(
         {"a": "max", "b": "min", "c": "max", "d": "max"},
