@@ -1,6 +1,6 @@
 """Published fronts and random ones through the whole of ``front``, against moocore and numpy; nothing of ours counts.
 
-The figures of the research on these fronts are a cross-check beside that.
+The curves are those of Rame et al., 2023 (figures 1b, 2a, 3a, 4 and 10).
 """
 
 from itertools import combinations
@@ -14,7 +14,7 @@ from rshub.fronts.front import front
 from rshub.preferences.scores import Scores
 
 METRICS = ("cider", "bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "spice", "meteor")
-QUADRATIC = {  # how much of each published curve a quadratic in lambda explains, as the research has it
+QUADRATIC = {  # how much of each curve of Rame et al., 2023, a quadratic in lambda explains
     ("news", "R1"): 0.998, ("news", "R2"): 0.957, ("captioning", "bleu_1"): 0.999, ("captioning", "rouge_l"): 0.964,
     ("captioning", "cider"): 0.969, ("captioning", "bleu_2"): 0.994, ("captioning", "bleu_3"): 0.977,
     ("captioning", "bleu_4"): 0.990, ("captioning", "spice"): 0.968, ("captioning", "meteor"): 0.961,

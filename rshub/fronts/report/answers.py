@@ -13,12 +13,17 @@ from typing import Any
 from rshub.fronts.words import counted, figure
 
 YES, NO, UNCLEAR, UNCHECKED = "yes", "no", "not clear", "not checked"
+CONNECTED, COVERED, LEARNED, ANTAGONISTIC, AVERAGED = "connected", "covered", "learned", "antagonistic", "averaged"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A question that a committee may ask, what the measurements answer, and the short name that specialists know."""
+    """A question that a committee may ask, what the measurements answer, and the short name that specialists know.
 
+    ``code`` tells programs what kind of question it is.
+    """
+
+    code: str
     question: str
     answer: str
     words: str
@@ -63,6 +68,7 @@ def _connected(reward: str, found: Mapping[str, Any]) -> Answer:
             low, high = found["share_between"]
             words += f" With {found['confidence']:.0%} confidence, {low:.0%} to {high:.0%} of the mixtures do not lose."
     return Answer(
+        code=CONNECTED,
         question=f"Is a mixture at least as good in {reward} as the straight line between its experts?",
         answer=answer,
         words=words,
@@ -88,6 +94,7 @@ def _covered(found: Mapping[str, Any]) -> Answer:
             chance = "" if found["clearly_beaten"] else ", within the measurement error"
             words += f" {share} of the best mixtures are beaten by one of them{chance}."
     return Answer(
+        code=COVERED,
         question="Do the mixtures keep up with models that were trained for one mixture of rewards each?",
         answer=answer,
         words=words,
@@ -110,6 +117,7 @@ def _learned(found: Mapping[str, Any]) -> Iterator[Answer]:
             sure = "" if over["clear"] else ", within the measurement error"
             words += f" The mixture {mixture(over['coefficients'])} is better still, by {figure(over['gain'])}{sure}."
         yield Answer(
+            code=LEARNED,
             question=f"Is the expert for {reward} better at {reward} than the model that it started from?",
             answer=answer,
             words=words,
@@ -130,6 +138,7 @@ def _antagonistic(found: Mapping[str, Any]) -> Answer:
     if found["signs"] and unseen:
         words += f" Not looked at: {unseen}."
     return Answer(
+        code=ANTAGONISTIC,
         question="Do the rewards work against one another, so that mixing destroys what training gained?",
         answer=answer,
         words=words,
@@ -141,12 +150,12 @@ def _averaged(found: Mapping[str, Any]) -> Iterator[Answer]:
     for reward, row in found.get("rewards", {}).items():
         if "reason" in row:
             continue
-        worse = row["gap"] > 0.0 and row["clear"]
-        answer = NO if worse else YES
+        answer = YES if row["gap"] <= 0.0 else NO if row["clear"] else UNCLEAR
         how = "better" if row["gap"] >= 0.0 else "worse"
         sure = "" if row["clear"] or row["gap"] == 0.0 else ", within the measurement error"
         gap = f"{figure(abs(row['gap']))} {how}{sure}"
         yield Answer(
+            code=AVERAGED,
             question=f"Is a mixture as good in {reward} as all experts at once, with their predictions averaged?",
             answer=answer,
             words=f"Where they differ most, at {mixture(row['at'])}, running all of them is {gap}.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rshub.fronts.report.answers import NO, UNCHECKED, YES, Answer
+from rshub.fronts.report.answers import CONNECTED, COVERED, NO, UNCHECKED, YES, Answer
 from rshub.fronts.words import counted
 from rshub.preferences.scores import SOUPS, Scores
 
@@ -25,12 +25,12 @@ def in_short(scores: Scores, result: Mapping[str, Any], said: Sequence[Answer]) 
             f"{best} of them {'is' if best == 1 else 'are'} worth choosing from: for every other one, one of these is "
             "as good in every reward and better in one."
         )
-    lines = [one for one in said if one.known_as.startswith("hypothesis 1")]
+    lines = [one for one in said if one.code == CONNECTED]
     if lines and all(one.answer == YES for one in lines):
         found.append("Mixing cost nothing: no mixture was worse than the straight line between its experts.")
     elif any(one.answer == NO for one in lines):
         found.append("Mixing has a price: some mixtures are worse than the straight line between their experts.")
-    if any(one.answer == NO and one.known_as.startswith("hypothesis 2") for one in said):
+    if any(one.answer == NO and one.code == COVERED for one in said):
         found.append("Some model that was trained for a mixture of rewards is matched by no mixture of experts.")
     unchecked = sum(one.answer == UNCHECKED for one in said)
     if unchecked:

@@ -3,7 +3,7 @@
 import pytest
 
 from rshub.fronts.front import front
-from rshub.fronts.report.answers import NO, UNCHECKED, UNCLEAR, YES, answers
+from rshub.fronts.report.answers import AVERAGED, NO, UNCHECKED, UNCLEAR, YES, answers
 from rshub.fronts.report.gaps import in_short
 
 
@@ -74,18 +74,24 @@ def test_a_soup_that_beats_the_expert_is_named(typed):
 def test_the_ensemble_is_compared_where_it_was_measured(typed):
     ensemble = {"kind": "ensemble", "coefficients": {"a": 0.5, "b": 0.5}, "rewards": {"a": 0.9, "b": 0.7}}
     found = answers(front(scores=typed({"a": "max", "b": "max"}, *line(0.75), ensemble), checks=True)["checks"])
-    said = [one for one in found if one.known_as.startswith("lemma 4")]
+    said = [one for one in found if one.code == AVERAGED]
     assert [one.answer for one in said] == [NO, YES]
     assert "running all of them is 0.15 better" in said[0].words
+
+
+@pytest.mark.parametrize(("ahead", "answer"), [(0.3, NO), (0.1, UNCLEAR), (-0.1, YES), (-0.3, YES)])
+def test_a_gap_to_the_ensemble_within_the_error_is_not_clear(typed, ahead, answer):
+    rewards = {name: {"mean": 0.75 + ahead, "stderr": 0.1} for name in "ab"}  # the difference errs by 0.14
+    ensemble = {"kind": "ensemble", "coefficients": {"a": 0.5, "b": 0.5}, "rewards": rewards}
+    scores = typed({"a": "max", "b": "max"}, *line(0.75, error=0.1), ensemble)
+    said = [one for one in answers(front(scores=scores, checks=True)["checks"]) if one.code == AVERAGED]
+    assert [one.answer for one in said] == [answer, answer]
 
 
 def test_a_price_of_mixing_is_in_the_first_sentences(typed):
     _, short = told(typed({"a": "max", "b": "max"}, *line(0.25)))
     assert any(sentence.startswith("Mixing has a price") for sentence in short)
-    assert short[1] == (
-        "3 of them are worth choosing from: for every other one, one of these is as good in every reward and better in "
-        "one."
-    ) or short[1].startswith("None of them is best")
+    assert short[1].startswith("None of them is best for everybody")
 
 
 def test_several_mixtures_are_counted_with_their_confidence(typed):
