@@ -195,10 +195,11 @@ def _refuse_gaps(reward: str, experts: Sequence[str], shares: Array) -> None:
             )
     need = len(experts) * (len(experts) - 1) // 2 + 1
     count = int(inside.sum())
+    one = count == 1
     if count < need:
         raise InvalidInput(
-            f"mapping surrogate: {count} soups of {', '.join(experts)} with {reward} measured are too few: it takes "
-            f"{need}",
+            f"mapping surrogate: {count} soup{'' if one else 's'} of {', '.join(experts)} with {reward} measured "
+            f"{'is' if one else 'are'} too few: it takes {need}",
             where=reward,
             remedy="measure more soups of these experts (rshub evaluate), or use --mapping payoff",
         )

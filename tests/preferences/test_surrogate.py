@@ -233,7 +233,7 @@ def test_the_optimum_on_the_published_news_front_beats_lambda_equal_to_mu(publis
 @pytest.mark.parametrize(
     ("rows", "rewards", "why"),
     [
-        (line(0.5), ["a"], "1 soups of a, b with a measured are too few: it takes 2"),
+        (line(0.5), ["a"], "1 soup of a, b with a measured is too few: it takes 2"),
         (line(), ["a"], "0 soups of a, b"),
         (line(0.5, 0.6), ["z"], "z is not among the scores"),
         ([(1.0, 0.0), (0.4, 0.6), (0.5, 0.5)], ["a"], "the expert for b was not measured on a"),

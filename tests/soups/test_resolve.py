@@ -206,7 +206,7 @@ def test_a_scored_reward_without_an_expert_is_served_by_those_that_are_named(pai
 
 def test_too_few_evaluations_are_refused_and_a_misfit_falls_back(pair, tmp_path):
     few = evaluations(tmp_path, shares=(0.0, 0.5, 1.0))
-    with pytest.raises(InvalidInput, match="1 soups of precision, recall with precision measured are too few"):
+    with pytest.raises(InvalidInput, match="1 soup of precision, recall with precision measured is too few"):
         ask(pair, mapping="surrogate", scores=few)
     shares = tuple(number / 10 for number in range(11))
     steps = evaluations(tmp_path, shares=shares, rewards=lambda t: {"recall": float(t < 0.45), "precision": t})
