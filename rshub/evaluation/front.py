@@ -8,12 +8,17 @@ experts that are named beside them are only described on the page. The figures t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rshub.errors import InvalidInput
+from rshub.evaluation.places import check_place
+from rshub.evaluation.sampling import BATCH
 from rshub.fronts.front import check_requirements, demand
 from rshub.fronts.front import front as judged
+from rshub.fronts.pictures.style import picture_kind
+from rshub.fronts.report.values import FILE_NAME
 from rshub.preferences.scores import Scores
 from rshub.tensors.writer import write_whole
 
@@ -103,10 +108,24 @@ def front(
         MissingExtra: The libraries for measuring or drawing are not installed.
     """
     check_requirements(require)
-    if report is not None:
-        from rshub.evaluation.report import refuse_no_folder
-
-        refuse_no_folder(Path(report))
+    if scores is not None:
+        _refuse_measuring(
+            base=base,
+            grid=grid,
+            rewards=tuple(rewards),
+            prompts=prompts,
+            ensemble=ensemble,
+            seeds=seeds,
+            limit=limit,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            batch=None if batch == BATCH else batch,
+            dtype=dtype,
+            device=device,
+            ledger=ledger,
+            remember=remember,
+        )
+    _check_places(out=out, plot=plot, report=report)
     if reference is not None and not isinstance(reference, Scores):
         reference = Scores.load(reference)
     measured: MeasuredFront | None = None
@@ -131,7 +150,6 @@ def front(
         )
         points = measured.scores
     else:
-        _refuse_measuring(grid=grid, rewards=rewards, prompts=prompts, ensemble=ensemble)
         points = scores if isinstance(scores, Scores) else Scores.load(scores)
     if out is not None:
         write_whole(Path(out), points.to_bytes())
@@ -200,12 +218,34 @@ def _described(experts: Sequence[str | Path], endpoint: str | None, token: str |
     return describe_experts(experts, endpoint=endpoint, token=token)
 
 
+def _check_places(*, out: Path | str | None, plot: Path | str | None, report: Path | str | None) -> None:
+    """Refuse places that cannot take what is asked for, before anything is measured.
+
+    Raises:
+        InvalidInput: The suffix of the picture is unknown.
+        OutputError: A file cannot be made there.
+    """
+    if plot is not None:
+        picture_kind(Path(plot))
+    page = None if report is None else Path(report) / FILE_NAME
+    for place, option in ((out, "--out"), (plot, "--plot"), (page, "--report")):
+        if place is not None:
+            check_place(Path(place), option)
+
+
 def _refuse_measuring(**asked: Any) -> None:
-    """Refuse to measure what is measured already."""
-    given = [name for name, value in asked.items() if value]
+    """Refuse options of measuring that are not their defaults, where everything is measured already.
+
+    Raises:
+        InvalidInput: The message names them.
+    """
+    defaults = signature(front).parameters
+    called = {"rewards": "reward", "remember": "no-ledger"}
+    names = [name for name, value in asked.items() if value != defaults[name].default]
+    given = [f"--{called.get(name, name).replace('_', '-')}" for name in names]
     if given:
         raise InvalidInput(
             f"scores are there already, so nothing is measured with {', '.join(given)}",
-            where="--scores",
+            where=given[0],
             remedy="leave --scores out to measure, or the others to judge what is there",
         )

@@ -11,9 +11,7 @@ Refused: fewer than two experts of one reward, and grids of more than ``MOST_POI
 from __future__ import annotations
 
 import math
-import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,23 +21,21 @@ from rshub.errors import InvalidInput
 from rshub.evaluation.bench import counted
 from rshub.evaluation.evaluator import Evaluator
 from rshub.evaluation.ledger import Ledger
+from rshub.evaluation.made_of import made_of
+from rshub.evaluation.named_experts import name_experts
 from rshub.evaluation.named_rewards import named_rewards
 from rshub.evaluation.report import examples_of, settings_of, sheet_of
 from rshub.evaluation.sampling import BATCH, Sampling
-from rshub.evaluation.trained_on import trained_on
 from rshub.experts.base_identity import BaseIdentity, identify_base
-from rshub.formats.address import RepoAddress, parse_address
 from rshub.fronts.report.values import Example, ExpertSheet
 from rshub.hub.client import Hub
-from rshub.preferences.preference import INIT, PreferenceTerm
+from rshub.preferences.grammar import shortest
 from rshub.preferences.scores import Scores
+from rshub.preferences.simplex import lattice as even
 from rshub.prompts.read import read_prompts
-from rshub.soups.candidates import look_up
-from rshub.soups.choose import Candidate
 
 MOST_POINTS = 1000
 EXAMPLES = 3
-_LABELLED = re.compile(r"([a-z0-9][a-z0-9._-]*)=(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,21 +45,6 @@ class MeasuredFront:
     scores: Scores
     experts: tuple[ExpertSheet, ...]
     examples: tuple[Example, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Named:
-    """An expert that was looked up: what it is called, where it is at which commit, and what it was trained on."""
-
-    label: str
-    place: str
-    candidate: Candidate
-    mixture: Mapping[str, float]
-
-    @property
-    def mixed(self) -> bool:
-        """Whether it was trained on several rewards."""
-        return len(self.mixture) > 1
 
 
 def measure_front(
@@ -90,8 +71,8 @@ def measure_front(
     """Measure the grid of some experts.
 
     Args:
-        experts: ``owner/repo[@revision]`` or folders, each optionally named: ``short=./dir``. An expert without a name
-            goes by its reward, or by its place where the reward is unknown or another expert has the same.
+        experts: ``owner/repo[@revision]`` or folders, each optionally named: ``short=./dir``; the others are called as
+            ``named_experts`` says.
         base: ``owner/name[@revision]`` or a folder.
         grid: Points along a side, at least 2.
         rewards: Specs as for ``evaluate``.
@@ -118,11 +99,11 @@ def measure_front(
     scorers = named_rewards(rewards)
     hub = Hub(endpoint, token)
     identity = identify_base(str(base), hub)
-    named = _looked_up(experts, identity, hub)
+    named = name_experts(experts, identity, hub)
     labels = [one.label for one in named if not one.mixed]
     settings = lattice(labels, grid)
     asked = read_prompts(prompts, limit=limit, endpoint=endpoint, token=token)
-    mixed = [one for one in named if one.mixed]
+    mixed = {one.label: wanted(one.mixture) for one in named if one.mixed}
     shown = settings_of(labels, settings) if examples else {}
     together = [point for point in settings if len(point) > 1] if ensemble else []
     models = len(settings) + len(together) + len(mixed) + 1
@@ -132,7 +113,7 @@ def measure_front(
             ledger = Ledger(Path(stack.enter_context(TemporaryDirectory(prefix="rshub-front-"))))
         evaluator = stack.enter_context(
             Evaluator.open(
-                {one.label: one.place for one in named},
+                {one.label: one.pinned for one in named},
                 base=base,
                 rewards=scorers,
                 prompts=asked,
@@ -147,10 +128,9 @@ def measure_front(
         )
         points = [evaluator.point(coefficients) for coefficients in settings]
         points += [evaluator.ensemble(coefficients) for coefficients in together]
-        points += [evaluator.point({one.label: 1.0}, kind="morl", preference=_wanted(one.mixture)) for one in mixed]
+        points += [evaluator.point({label: 1.0}, kind="morl", preference=text) for label, text in mixed.items()]
         points.append(evaluator.point({}, kind="init"))
-        place = f"{identity.repo_id}@{identity.revision}" if identity.repo_id else Path(identity.path or base).name
-        scores = evaluator.scores(points, base=place)
+        scores = evaluator.scores(points, **made_of(evaluator.base, evaluator.lineup, hub))
         answered = examples_of(evaluator, shown, [prompt.text for prompt in asked.prompts[:examples]])
     sheets = tuple(sheet_of(one.label, one.candidate) for one in named)
     return MeasuredFront(scores=scores, experts=sheets, examples=tuple(answered))
@@ -164,7 +144,7 @@ def describe_experts(
     Raises:
         NotFound: An expert is not there.
     """
-    named = _looked_up(experts, BaseIdentity(), Hub(endpoint, token))
+    named = name_experts(experts, BaseIdentity(), Hub(endpoint, token))
     return tuple(sheet_of(one.label, one.candidate) for one in named)
 
 
@@ -193,70 +173,14 @@ def lattice(labels: Sequence[str], side: int) -> list[dict[str, float]]:
         )
     found = [
         {label: part / steps for label, part in zip(labels, parts, strict=True) if part}
-        for parts in _parts(len(labels), steps)
+        for parts in even(len(labels), steps).tolist()
     ]
     if len(labels) > 2 and steps % len(labels):
         found.append(dict.fromkeys(labels, 1.0 / len(labels)))
     return found
 
 
-def _parts(count: int, total: int) -> Iterator[tuple[int, ...]]:
-    """Give all ways to deal ``total`` steps to so many experts, the last one's share falling."""
-    if count == 1:
-        yield (total,)
-        return
-    for last in range(total, -1, -1):
-        for rest in _parts(count - 1, total - last):
-            yield (*rest, last)
-
-
-def _looked_up(experts: Sequence[str | Path], identity: BaseIdentity, hub: Hub) -> list[_Named]:
-    """Look experts up and name them: as they were named, else by their rewards, else by their places."""
-    asked = [_taken_apart(expert) for expert in experts]
-    found = [look_up(_term(place), identity, hub, None) for _, place in asked]
-    mixtures = [trained_on(candidate) for candidate in found]
-    rewards = [_reward(candidate, mixture) for candidate, mixture in zip(found, mixtures, strict=True)]
-    alone = Counter(reward for reward in rewards if reward)
-    named = []
-    for (label, place), candidate, mixture, reward in zip(asked, found, mixtures, rewards, strict=True):
-        own = reward if reward is not None and alone[reward] == 1 else _short(place)
-        pinned = f"{candidate.place}@{candidate.commit}" if candidate.commit is not None else place
-        named.append(_Named(label=label or own, place=pinned, candidate=candidate, mixture=mixture))
-    twice = [label for label, times in Counter(one.label for one in named).items() if times > 1 or label == INIT]
-    if twice:
-        why = "names the start of the experts" if twice[0] == INIT else "is the name of two experts"
-        raise InvalidInput(f"{twice[0]!r} {why}", where=twice[0], remedy="name them: NAME=EXPERT")
-    return named
-
-
-def _taken_apart(expert: str | Path) -> tuple[str | None, str]:
-    match = _LABELLED.fullmatch(expert) if isinstance(expert, str) else None
-    if match:
-        return match[1], match[2]
-    return None, str(expert) if isinstance(expert, str) or expert.is_absolute() else f"./{expert}"
-
-
-def _term(place: str) -> PreferenceTerm:
-    address = parse_address(place)
-    if isinstance(address, RepoAddress):
-        return PreferenceTerm(name=address.repo_id, kind="repo", revision=address.revision, value=1.0)
-    return PreferenceTerm(name=str(address), kind="directory", revision=None, value=1.0)
-
-
-def _reward(candidate: Candidate, mixture: Mapping[str, float]) -> str | None:
-    """Give the one reward that an expert stands for; a model of several stands for none."""
-    if len(mixture) > 1:
-        return None
-    return candidate.reward or next(iter(mixture), None)
-
-
-def _short(place: str) -> str:
-    """Call an expert by its place: a repo by its name in full, a folder by its own name."""
-    address = parse_address(place)
-    return str(address.repo_id) if isinstance(address, RepoAddress) else address.name
-
-
-def _wanted(mixture: Mapping[str, float]) -> str:
-    """Write what a model was trained on as a preference that sums to 1."""
-    total = math.fsum(mixture.values())
-    return ", ".join(f"{name}={share / total:g}" for name, share in sorted(mixture.items()))
+def wanted(mixture: Mapping[str, float]) -> str:
+    """Write what a model was trained on as a preference whose sizes sum to 1."""
+    total = math.fsum(map(abs, mixture.values()))
+    return ", ".join(f"{name}={shortest(share / total)}" for name, share in sorted(mixture.items()))

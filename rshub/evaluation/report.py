@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rshub.errors import OutputError, RshubError
+from rshub.errors import RshubError
 from rshub.evaluation.trained_on import shares_beside
 from rshub.experts.card import in_words
 from rshub.experts.publish import TRAINING
 from rshub.formats.canonical import load_json
-from rshub.fronts.report.render import FILE_NAME, render_report
-from rshub.fronts.report.values import Example, ExpertSheet
+from rshub.fronts.report.render import render_report
+from rshub.fronts.report.values import FILE_NAME, Example, ExpertSheet
 from rshub.preferences.scores import Scores
 from rshub.soups.choose import Candidate
 from rshub.soups.known import shares_of
@@ -56,16 +56,9 @@ def write_report(
         OutputError: It cannot be written.
         MissingExtra: matplotlib is not installed.
     """
-    refuse_no_folder(folder)
     page = folder / FILE_NAME
     write_whole(page, render_report(scores, result, experts=experts, examples=examples, title=title))
     return page
-
-
-def refuse_no_folder(folder: Path) -> None:
-    """Refuse a place for the page that is no folder, before anything is measured."""
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is no folder", where=str(folder), remedy="name a folder for the page")
 
 
 def sheet_of(label: str, candidate: Candidate) -> ExpertSheet:
@@ -135,13 +128,16 @@ def _summary(folder: Path) -> Mapping[str, Any]:
 
 
 def _log(folder: Path) -> tuple[Mapping[str, Any], ...]:
-    """Read the log of a training as far as it is one; a page is not refused for a line that is none."""
+    """Read the log of a training as far as it is one; a page is not refused for a line that is none.
+
+    Of a long training lines are left out evenly, so that its end is shown too.
+    """
     try:
         text = read_plain(folder / LOG).decode("utf-8", "replace")
     except (OSError, RshubError):
         return ()
     lines = []
-    for line in text.splitlines()[:MOST_LINES]:
+    for line in _thinned(text.splitlines()):
         try:
             value = json.loads(line, parse_constant=lambda _: None)
         except ValueError:
@@ -149,3 +145,10 @@ def _log(folder: Path) -> tuple[Mapping[str, Any], ...]:
         if isinstance(value, dict) and isinstance(value.get("rewards", {}), dict):
             lines.append(value)
     return tuple(lines)
+
+
+def _thinned(lines: Sequence[str]) -> Sequence[str]:
+    """Take ``MOST_LINES`` of more lines, evenly spaced, the first and the last among them."""
+    if len(lines) <= MOST_LINES:
+        return lines
+    return [lines[round(number * (len(lines) - 1) / (MOST_LINES - 1))] for number in range(MOST_LINES)]

@@ -134,7 +134,10 @@ def test_scores_can_be_written_again(rshub, scores, tmp_path):
         ((), "neither scores nor experts"),
         (("./x", "./y"), "takes --base, --grid, --reward, --prompts"),
         (("./x", "--base", "./b", "--grid", "3", "--prompts", "./p.jsonl"), "takes --reward"),
-        (("./x", "--scores", "SCORES", "--grid", "3"), "nothing is measured with grid"),
+        (("./x", "--scores", "SCORES", "--grid", "3"), "nothing is measured with --grid"),
+        (("--scores", "SCORES", "--base", "./b", "--seeds", "2"), "nothing is measured with --base, --seeds"),
+        (("--scores", "SCORES", "--limit", "3", "--no-ledger"), "nothing is measured with --limit, --no-ledger"),
+        (("--scores", "SCORES", "--batch", "3"), "nothing is measured with --batch"),
         (("./x", "--base", "./b", "--grid", "1"), "1 is not in the range"),
     ],
 )
@@ -143,6 +146,18 @@ def test_measuring_and_judging_are_not_mixed_up(rshub, scores, words, said):
     done = rshub("front", *(path if word == "SCORES" else word for word in words), "--json")
     assert done.code == 2
     assert said in done.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("option", "place", "code"),
+    [("--plot", "front.bmp", 2), ("--plot", "", 2), ("--out", "", 1), ("--report", "file", 1)],
+)
+def test_places_are_judged_before_anything_is_looked_up(rshub, tmp_path, option, place, code):
+    (tmp_path / "file").write_text("kept")
+    words = ("./nobody", "./either", "--base", "./none", "--grid", "3", "--reward", "metric:length", "--prompts", "./p")
+    done = rshub("front", *words, option, tmp_path / place, "--json")
+    assert done.code == code  # experts that are not there would be 5
+    assert (tmp_path / "file").read_text() == "kept"
 
 
 def test_judging_takes_no_model_library(process, scores, tmp_path):

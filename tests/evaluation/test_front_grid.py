@@ -8,8 +8,9 @@ import pytest
 
 from rshub.errors import InvalidInput
 from rshub.evaluation.front import front
-from rshub.evaluation.front_grid import lattice
+from rshub.evaluation.front_grid import lattice, wanted
 from rshub.evaluation.report import settings_of
+from rshub.preferences.preference import Preference
 from rshub.preferences.scores import Scores
 
 REWARDS = ("recall=metric:rouge1.recall", "precision=metric:rouge1.precision", "length=metric:length")
@@ -47,6 +48,21 @@ def test_two_experts_are_measured_in_the_order_of_lambda():
 def test_grids_that_make_no_front_are_refused(labels, side, why):
     with pytest.raises(InvalidInput, match=why):
         lattice(labels, side)
+
+
+@pytest.mark.parametrize(
+    ("mixture", "text"),
+    [
+        ({"b": 1.0, "a": 3.0}, "a=0.75, b=0.25"),
+        ({"a": 1.0, "b": -1.0}, "a=0.5, b=-0.5"),
+        ({"a": -1.0, "b": -1.0}, "a=-0.5, b=-0.5"),
+        (dict.fromkeys("abc", 1.0), ", ".join(f"{name}={1 / 3!r}" for name in "abc")),
+    ],
+)
+def test_what_a_model_was_trained_on_is_written_in_shares(mixture, text):
+    assert wanted(mixture) == text
+    values = Preference.parse(text, extrapolate=True).values
+    assert math.fsum(map(abs, values.values())) == pytest.approx(1.0, abs=1e-15)
 
 
 def test_answers_are_shown_along_lambda_or_of_each_expert():
@@ -97,7 +113,8 @@ def test_the_grid_the_morl_run_and_the_start_are_measured(measured):
     assert list(scores.rewards) == ["recall", "precision", "length"]
     assert all(len(score.samples) == 12 for point in scores.points for score in point.rewards.values())
     assert told[-1] == (120, 120)  # 6 models and the answers of 4 settings, 12 prompts each
-    assert (scores.unknown["base"], scores.unknown["prompts"]["count"]) == ("base", 12)
+    assert (scores.unknown["base"]["name"], scores.unknown["prompts"]["count"]) == ("base", 12)
+    assert set(scores.unknown["experts"]) == {"precise", "recall", "morl"}
     assert (folder / "front.png").read_bytes().startswith(b"\x89PNG")
     assert set(result["points"].items()) >= {("soup", 1), ("expert", 2), ("morl", 1), ("init", 1)}
     assert "checks" not in result

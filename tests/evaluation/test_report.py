@@ -1,11 +1,14 @@
 """What a page knows of experts: their publisher, release, licence and training, and nothing that is not said."""
 
 import json
+from itertools import pairwise
 
 import pytest
 
 from rshub.errors import NotFound
 from rshub.evaluation.front import front
+from rshub.evaluation.front_grid import describe_experts
+from rshub.evaluation.report import MOST_LINES
 from rshub.preferences.scores import Scores
 from tests.fronts.report.page import Page
 
@@ -65,6 +68,17 @@ def test_an_expert_that_is_not_there_stops_the_page(registry, scores, tmp_path):
     with pytest.raises(NotFound):
         front(["ada/nobody"], scores=scores, report=tmp_path / "page", endpoint=registry.endpoint)
     assert not (tmp_path / "page").exists()
+
+
+def test_a_long_training_is_thinned_evenly_to_its_end(registry, tmp_path):
+    folder = tmp_path / "expert"
+    folder.mkdir()
+    lines = [json.dumps({"step": step, "rewards": {"helpful": 0.5}}) for step in range(3 * MOST_LINES)]
+    (folder / "training_log.jsonl").write_text("\n".join(lines))
+    (sheet,) = describe_experts([folder], endpoint=registry.endpoint)
+    steps = [line["step"] for line in sheet.log]
+    assert (len(steps), steps[0], steps[-1]) == (MOST_LINES, 0, 3 * MOST_LINES - 1)
+    assert {after - before for before, after in pairwise(steps)} <= {2, 3, 4}
 
 
 def test_a_log_that_is_none_is_no_reason_to_refuse_a_page(scores, tmp_path):

@@ -17,7 +17,7 @@ from rshub.preferences.evidence import Evidence, gather
 from rshub.preferences.mapping import Known, map_preference
 from rshub.preferences.payoff import Payoff
 from rshub.preferences.preference import INIT, SUM_TOLERANCE
-from rshub.preferences.scores import Scores, oriented
+from rshub.preferences.scores import SOUPS, Scores, oriented
 from rshub.preferences.simplex import Array
 from rshub.preferences.surrogate import LEAST_R2
 from rshub.preferences.wish import Wish, make_wish
@@ -68,7 +68,11 @@ def answer(scores: Scores, task: Task, spent: Spent, *, rule: tuple[str, Array] 
         expected = Regret(low=low, expected=mean, high=high)
     predicted = _predicted(evidence, scores, choice.shares)
     value, error = _wished(evidence, wish, choice)
-    chosen = Chosen(point=point, value=value, stderr=error)
+    chosen = None if value is None else Chosen(point=point, value=value, stderr=error)
+    if chosen is None:
+        missing = [name for name in wish.factors if name not in evidence.columns]
+        reasons["rivals"] = f"no soup of these experts was measured on {', '.join(missing)}"
+    remarks += _unused(scores, evidence)
     return Selection(
         preference="",
         units=task.units,
@@ -79,11 +83,21 @@ def answer(scores: Scores, task: Task, spent: Spent, *, rule: tuple[str, Array] 
         r2=r2,
         misfit=tuple(bad),
         regret=expected,
-        rivals=compare(scores, chosen, wish),
+        rivals=compare(scores, chosen, wish) if chosen is not None else [],
         spent=spent,
         reasons=reasons,
         remarks=remarks,
     )
+
+
+def _unused(scores: Scores, evidence: Evidence) -> list[str]:
+    """Say how many stored soups count for nothing here, since they are none of these experts."""
+    soups = [number for number, point in enumerate(scores.points) if point.kind in SOUPS]
+    others = len(set(soups) - set(evidence.points))
+    if not others:
+        return []
+    are = "is no soup" if others == 1 else "are no soups"
+    return [f"{others} of {len(soups)} evaluations {are} of {', '.join(evidence.corners)} and did not count"]
 
 
 def _choice(
@@ -141,14 +155,17 @@ def _predicted(evidence: Evidence, scores: Scores, shares: Array) -> dict[str, t
     }
 
 
-def _wished(evidence: Evidence, wish: Wish, choice: Choice) -> tuple[float, float | None]:
-    """Give what the wish makes of the choice, as measured or else as predicted, and how far that may err."""
+def _wished(evidence: Evidence, wish: Wish, choice: Choice) -> tuple[float | None, float | None]:
+    """Give what the wish makes of the choice, as measured or else as predicted, and how far that may err.
+
+    It is None where a wanted reward was measured on no soup of these experts.
+    """
     measured: Mapping[str, float] = {} if choice.row is None else evidence.values(choice.row)
     value = wish.of(measured)
     if value is not None:
         return value, None
     if not set(wish.factors) <= set(evidence.columns):
-        return math.nan, None
+        return None, None
     at = choice.shares[None]
     beliefs = {name: evidence.columns[name].belief for name in wish.factors}
     total = math.fsum(factor * float(beliefs[name].mean(at)[0]) for name, factor in wish.factors.items())

@@ -17,11 +17,11 @@ from rshub.errors import Incompatible, InvalidInput
 from rshub.evaluation.named_rewards import named_rewards
 from rshub.evaluation.sampling import BATCH, Sampling
 from rshub.evaluation.selection.answer import answer
-from rshub.evaluation.selection.named import NamedExpert, as_preference
+from rshub.evaluation.selection.named import Offered, as_preference
 from rshub.evaluation.selection.search import Measure, Task, measure_one, search
 from rshub.evaluation.selection.selection import Selection, Spent
 from rshub.evaluation.selection.source import Models, Source, opened, refuse_gaps
-from rshub.evaluation.selection.store import Store, read_known
+from rshub.evaluation.selection.store import Store, contents, read_known
 from rshub.evaluation.selection.strategy import Space
 from rshub.formats.canonical import digest
 from rshub.formats.fields import nearest
@@ -130,7 +130,10 @@ def select(
             token=token,
         )
     with opened(models, measure, rules) as source:
-        known = read_known(scores, out, source.facts)
+        places = {name: one.place for name, one in source.experts.items()}
+        called = {one.repo: name for name, one in source.experts.items()}
+        called |= {place: name for name, place in places.items()}
+        known = read_known(scores, out, source.facts, names=called)
         if known is None:
             raise InvalidInput(
                 "select: there is nothing to choose from",
@@ -138,9 +141,6 @@ def select(
                 remedy="give --scores FILE, or EXPERT... with --base, --reward and --prompts",
             )
         refuse_unknown({term.name: term.value for term in (*wanted.terms, *wanted.zeros)}, known)
-        places = {name: one.place for name, one in source.experts.items()}
-        repos = {one.repo: name for name, one in source.experts.items()}
-        known = known.renamed(repos | {place: name for name, place in places.items()})
         names = tuple(source.experts) or _named(experts, known, can_measure=source.measure is not None)
         space = _space(names, wanted.init, source.experts, rules)
         task = Task(space=space, mu=wanted.values, units=units)
@@ -208,7 +208,7 @@ def _experts_in(scores: Scores) -> tuple[str, ...]:
     return found
 
 
-def _space(names: Sequence[str], init: float, experts: Mapping[str, NamedExpert], rules: Policy | None) -> Space:
+def _space(names: Sequence[str], init: float, experts: Mapping[str, Offered], rules: Policy | None) -> Space:
     """Bound the soups to choose from by the policy and by what the experts' publishers stand behind."""
     corners = (*names, INIT) if init else tuple(names)
     if len(set(corners)) < len(corners) or INIT in names:
@@ -238,6 +238,7 @@ def _store(known: Scores, out: Path | str | None, task: Task, mapping: str, sour
         "mapping": mapping,
         "corners": list(task.space.corners),
         "places": {name: expert.place for name, expert in source.experts.items()},
+        "contents": contents(source.facts) if source.facts is not None else {},
     }
     return Store(scores=known, out=Path(out) if out is not None else None, request=digest(request)[:16])
 

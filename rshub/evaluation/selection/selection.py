@@ -106,6 +106,7 @@ class Selection:
         elif "regret" in self.reasons:
             shown.append(f"  regret    not known: {self.reasons['regret']}")
         shown += [f"  {rival.verdict:<8}  {_said(rival)}" for rival in self.rivals]
+        shown += [f"  rivals    not compared: {self.reasons['rivals']}"] if "rivals" in self.reasons else []
         cost = self.spent
         shown.append(
             f"  cost      {cost.new} new evaluation{'' if cost.new == 1 else 's'} ({cost.request} of a budget of "

@@ -14,9 +14,11 @@ from pathlib import Path
 from rshub.errors import InvalidInput
 from rshub.evaluation.evaluator import Evaluator
 from rshub.evaluation.ledger import Ledger
+from rshub.evaluation.made_of import made_of
 from rshub.evaluation.sampling import Sampling
-from rshub.evaluation.selection.named import NamedExpert, name_experts
+from rshub.evaluation.selection.named import Offered, offered
 from rshub.evaluation.selection.search import Measure
+from rshub.hub.client import Hub
 from rshub.preferences.policy import Policy
 from rshub.preferences.scores import Scores
 from rshub.prompts.read import read_prompts
@@ -46,7 +48,7 @@ class Source:
     """How an evaluation is made (None: it cannot), what is known of the experts, and facts without points."""
 
     measure: Measure | None
-    experts: Mapping[str, NamedExpert] = field(default_factory=dict)
+    experts: Mapping[str, Offered] = field(default_factory=dict)
     facts: Scores | None = None
 
 
@@ -86,7 +88,7 @@ def opened(models: Models | None, measure: Measure | None, rules: Policy | None)
     if models is None:
         yield Source(measure=measure)
         return
-    named = name_experts(models.experts, base=models.base, rules=rules, endpoint=models.endpoint, token=models.token)
+    named = offered(models.experts, base=models.base, rules=rules, endpoint=models.endpoint, token=models.token)
     ledger = Ledger(Path(models.ledger)) if models.ledger is not None else Ledger.of_user()
     evaluator = Evaluator.open(
         {label: expert.place for label, expert in named.items()},
@@ -101,4 +103,5 @@ def opened(models: Models | None, measure: Measure | None, rules: Policy | None)
         token=models.token,
     )
     with contextlib.closing(evaluator):
-        yield Source(measure=evaluator.point, experts=named, facts=evaluator.scores(()))
+        made = made_of(evaluator.base, evaluator.lineup, Hub(models.endpoint, models.token))
+        yield Source(measure=evaluator.point, experts=named, facts=evaluator.scores((), **made))

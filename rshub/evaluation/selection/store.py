@@ -3,7 +3,8 @@
 ``--scores`` is read and left alone. ``--out`` holds what was known when the selection began and every evaluation
 since, written whole after each; a point that was measured for a request says for which (``select`` beside its rewards),
 so that the same request, when it was ended, takes up what it had already spent. Evaluations are put together only where
-they compare: equal directions, and equal digests of rewards, prompts and sampling where both sides state them.
+they compare: equal directions, and equal digests of rewards, prompts, sampling, base and experts where both sides state
+them. An expert that was trained anew under its old name is another one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from rshub.tensors.writer import write_whole
 
 MARK = "select"
 """The field of a point that says for which request it was measured, and why there."""
+_FACTS = {"prompts": "with other prompts", "generation": "with other sampling", "base": "on another base"}
+"""What decides every number, each with a digest in the scores, and how a difference is said."""
+_EXPERTS = "experts"
 
 
 @dataclass(kw_only=True)
@@ -54,13 +58,21 @@ class Store:
             write_whole(self.out, self.scores.to_bytes())
 
 
-def read_known(scores: Scores | Path | str | None, out: Path | str | None, facts: Scores | None) -> Scores | None:
+def read_known(
+    scores: Scores | Path | str | None,
+    out: Path | str | None,
+    facts: Scores | None,
+    *,
+    names: Mapping[str, str] | None = None,
+) -> Scores | None:
     """Put together what is known; None where nothing is.
 
     Args:
         scores: Evaluations that were stored, or their file.
         out: Where the new ones go; what is there already counts too.
-        facts: The rewards, prompts and sampling of new evaluations, without points; None where none can be made.
+        facts: The rewards, prompts, sampling, base and experts of new evaluations, without points; None where none can
+            be made.
+        names: What experts are called in this run, by other names that were stored.
 
     Raises:
         NotFound: A file is not there.
@@ -75,7 +87,8 @@ def read_known(scores: Scores | Path | str | None, out: Path | str | None, facts
         found.append(("this run", facts))
     known: Scores | None = None
     before = ""
-    for name, one in found:
+    for name, stored in found:
+        one = _called(stored, names or {})
         known = one if known is None else _together(before, known, name, one)
         before = name
     return known
@@ -94,17 +107,46 @@ def _together(first: str, known: Scores, second: str, more: Scores) -> Scores:
         theirs = more.unknown_of_rewards.get(name, {}).get("spec_digest")
         if ours and theirs and ours != theirs:
             raise _do_not_compare(f"{name} in {first} is another reward than in {second}", name)
-    for fact, what in (("prompts", "prompts"), ("generation", "sampling")):
+    for fact, said in _FACTS.items():
         ours, theirs = _digest_of(known.unknown.get(fact)), _digest_of(more.unknown.get(fact))
         if ours and theirs and ours != theirs:
-            raise _do_not_compare(f"{first} was measured with other {what} than {second}", fact)
+            raise _do_not_compare(f"{first} was measured {said} than {second}", fact)
+    for name in sorted(set(contents(known)) & set(contents(more))):
+        if contents(known)[name] != contents(more)[name]:
+            raise _do_not_compare(f"{name} in {first} is another expert than in {second}", name)
     there = [point.to_json() for point in known.points]
     return Scores(
         rewards={**known.rewards, **more.rewards},
         points=(*known.points, *(point for point in more.points if point.to_json() not in there)),
-        unknown={**more.unknown, **known.unknown},
+        unknown=_facts(known, more),
         unknown_of_rewards={**more.unknown_of_rewards, **known.unknown_of_rewards},
     )
+
+
+def contents(scores: Scores) -> dict[str, str]:
+    """Give what each expert holds, by its name, as far as the scores state it."""
+    found = {name: _digest_of(one) for name, one in _experts(scores).items()}
+    return {name: content for name, content in found.items() if content is not None}
+
+
+def _experts(scores: Scores) -> Mapping[str, Any]:
+    stated = scores.unknown.get(_EXPERTS)
+    return stated if isinstance(stated, Mapping) else {}
+
+
+def _facts(known: Scores, more: Scores) -> dict[str, Any]:
+    """Join what both say of what was measured; of two statements the one with a digest counts, else the first."""
+    said = {**more.unknown, **known.unknown}
+    said |= {fact: more.unknown[fact] for fact in _FACTS if fact in more.unknown and not _digest_of(said[fact])}
+    experts = {**_experts(more), **_experts(known)}
+    experts |= {name: one for name, one in _experts(more).items() if not _digest_of(experts[name])}
+    return said | ({_EXPERTS: experts} if experts else {})
+
+
+def _called(scores: Scores, names: Mapping[str, str]) -> Scores:
+    """Call experts by other names, in coefficients and in what is said of them."""
+    experts = {names.get(name, name): one for name, one in _experts(scores).items()}
+    return replace(scores.renamed(names), unknown={**scores.unknown} | ({_EXPERTS: experts} if experts else {}))
 
 
 def _do_not_compare(why: str, where: str) -> InvalidInput:

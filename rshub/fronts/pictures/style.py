@@ -77,7 +77,7 @@ def sheet(target: Target, *, doing: str, size: tuple[float, float] = (7.2, 4.9))
         MissingExtra: matplotlib is not installed.
         OutputError: The file cannot be written.
     """
-    kind = _kind(target)
+    kind = picture_kind(target)
     try:
         import matplotlib as mpl
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -163,7 +163,12 @@ def _across(widths: Sequence[int], columns: int) -> int:
     return total
 
 
-def _kind(target: Target) -> str:
+def picture_kind(target: Target) -> str:
+    """Say how a picture is written; an open buffer gets SVG.
+
+    Raises:
+        InvalidInput: The suffix of the file is unknown.
+    """
     if not isinstance(target, Path):
         return "svg"
     suffix = target.suffix.lower()

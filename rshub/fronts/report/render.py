@@ -25,7 +25,6 @@ from rshub.fronts.report.values import Example, ExpertSheet
 from rshub.preferences.preference import INIT
 from rshub.preferences.scores import Scores
 
-FILE_NAME = "index.html"
 NOT_STATED = "not stated"
 LONGEST = 4000
 """Letters of a prompt or an answer that are shown; the page says where something was cut."""

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+FILE_NAME = "index.html"
+"""The page, in its folder."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExpertSheet:

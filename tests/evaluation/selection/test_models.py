@@ -1,6 +1,7 @@
 """Selecting among real experts: measured through the Evaluator, kept with their prompts, at no cost the second time."""
 
 import json
+import shutil
 
 import pytest
 
@@ -66,3 +67,32 @@ def test_a_budget_is_spent_on_soups_of_models_and_what_was_measured_serves_again
     with pytest.raises(InvalidInput, match="other sampling"):
         select(text, budget=5, **(asking | {"max_new_tokens": 9}))
     assert out.read_bytes() == before
+
+
+def test_an_expert_trained_anew_or_another_base_does_not_inherit_what_was_measured(kitchen, tmp_path):
+    for name in ("base", *SPECS):
+        shutil.copytree(kitchen / name, tmp_path / name)
+    asking = {
+        "experts": [str(tmp_path / name) for name in SPECS],
+        "base": str(tmp_path / "base"),
+        "rewards": SPECS,
+        "prompts": kitchen / "test.jsonl",
+        "limit": 4,
+        "max_new_tokens": 4,
+        "out": tmp_path / "scores.json",
+        "remember": False,
+        "units": "raw",
+    }
+    select("recall=1", budget=1, **asking)
+    before = asking["out"].read_bytes()
+    weights = tmp_path / "recall" / "adapter_model.safetensors"
+    first = weights.read_bytes()
+    weights.write_bytes((kitchen / "morl" / weights.name).read_bytes())
+    with pytest.raises(InvalidInput, match="recall in --out is another expert than in this run"):
+        select("recall=1", budget=2, **asking)
+    weights.write_bytes(first)
+    settings = tmp_path / "base" / "generation_config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"note": "changed"}))
+    with pytest.raises(InvalidInput, match="--out was measured on another base than this run"):
+        select("recall=1", budget=2, **asking)
+    assert asking["out"].read_bytes() == before

@@ -1,11 +1,13 @@
 """What the experts of a selection are called, on the embedded hub; and coefficients written as what composes them."""
 
 import json
+import shutil
 
 import pytest
 
 from rshub.errors import Incompatible, InvalidInput
-from rshub.evaluation.selection.named import as_preference, name_experts
+from rshub.evaluation.front_grid import describe_experts
+from rshub.evaluation.selection.named import as_preference, offered
 from rshub.preferences.policy import Policy
 from rshub.preferences.preference import Preference
 
@@ -18,7 +20,7 @@ def pair(registry):
 
 
 def ask(registry, *experts, rules=None):
-    return name_experts(experts, base="lab/base", rules=rules, endpoint=registry.endpoint, token=None)
+    return offered(experts, base="lab/base", rules=rules, endpoint=registry.endpoint, token=None)
 
 
 def test_an_expert_is_called_by_its_reward_or_as_it_is_told(pair):
@@ -29,16 +31,28 @@ def test_an_expert_is_called_by_its_reward_or_as_it_is_told(pair):
     }
 
 
-def test_a_folder_without_a_manifest_is_called_by_its_place(pair):
-    folder = str(pair.adapters["ada/recall-expert"].folder)
-    assert list(ask(pair, folder, f"mine={folder}")) == [folder, "mine"]
+def test_a_folder_is_called_by_what_it_was_trained_on_or_by_its_own_name(pair, tmp_path):
+    plain = pair.adapters["ada/recall-expert"].folder
+    assert list(ask(pair, str(plain), f"mine={plain}")) == [plain.name, "mine"]
+    for name, mixture in (("one", {"brief": 1.0}), ("two", {"brief": 1.0}), ("both", {"brief": 0.5, "kind": 0.5})):
+        shutil.copytree(plain, tmp_path / name)
+        (tmp_path / name / "training.json").write_text(json.dumps({"mixture": mixture}))
+    assert list(ask(pair, str(tmp_path / "one"), str(tmp_path / "both"))) == ["brief", "both"]
+    assert list(ask(pair, str(tmp_path / "one"), str(tmp_path / "two"))) == ["one", "two"]
+
+
+def test_a_front_calls_them_alike(pair):
+    folder = pair.adapters["ben/precision-expert"].folder
+    experts = ["ada/recall-expert", f"{folder}", "sharp=ben/precision-expert"]
+    described = describe_experts(experts, endpoint=pair.endpoint)
+    assert [sheet.label for sheet in described] == list(ask(pair, *experts)) == ["recall", folder.name, "sharp"]
 
 
 @pytest.mark.parametrize(
     ("experts", "said"),
     [
-        (("ada/recall-expert", "recall=ben/precision-expert"), "are both recall"),
-        (("init=ada/recall-expert",), "init names the start"),
+        (("ada/recall-expert", "recall=ben/precision-expert"), "'recall' is the name of two experts"),
+        (("init=ada/recall-expert",), "'init' names the start"),
         (("Loud=ada/recall-expert",), "is no name"),
         (("recall",), "is no repo"),
     ],

@@ -307,3 +307,26 @@ def test_people_read_lines(kitchen3):
 
 def test_the_public_door_is_this_function():
     assert rshub.select is select
+
+
+def test_what_only_others_were_measured_on_is_compared_with_nothing(kitchen2, written):
+    points = [point.to_json() for point in kitchen2.scores((1, 0), (0.5, 0.5), (0, 1)).points]
+    for point in points:
+        del point["rewards"]["b"]
+    points += [{"kind": kind, "rewards": {"a": 1.0, "b": 2.0}} for kind in ("morl", "init")]
+    scores = written(points, dict.fromkeys("ab", "max"))
+    found = select("a=0.5, b=0.5", scores=scores, mapping="identity", units="raw")
+    assert found.rivals == []
+    assert found.reasons["rivals"] == "no soup of these experts was measured on b"
+    json.dumps(found.to_json(), allow_nan=False)
+    assert any("not compared" in line for line in found.lines())
+
+
+def test_stored_soups_of_other_experts_are_counted(kitchen3):
+    scores = kitchen3.scores((1, 0, 0), (0, 1, 0), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0, 1))
+    some, all_of_them = (
+        [remark for remark in select("a=1", scores=scores, experts=names, units="raw").remarks if "count" in remark]
+        for names in (["a", "b"], [])
+    )
+    assert some == ["2 of 5 evaluations are no soups of a, b and did not count"]
+    assert all_of_them == []

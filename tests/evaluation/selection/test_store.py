@@ -7,12 +7,14 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rshub.errors import InvalidInput, OutputError
 from rshub.evaluation.selection.select import select
+from rshub.evaluation.selection.store import read_known
 from rshub.preferences.scores import Scores
 
 ROOT = Path(__file__).parents[3]
@@ -140,12 +142,16 @@ def test_what_was_measured_before_a_failure_is_kept(kitchen3, tmp_path):
         ({"prompts": {"digest": "other"}}, "--scores was measured with other prompts than --out"),
         ({"generation": {"digest": "other"}}, "other sampling"),
         ({"rewards": {n: {"direction": "max", "spec_digest": "other"} for n in "abc"}}, "is another reward"),
+        ({"base": {"digest": "other"}}, "--scores was measured on another base than --out"),
+        ({"experts": {"a": {"digest": "some"}, "b": {"digest": "other"}}}, "b in --scores is another expert than in"),
     ],
 )
 def test_evaluations_that_do_not_compare_are_not_put_together(kitchen3, tmp_path, change, said):
     known = kitchen3.scores().to_json() | {
         "prompts": {"digest": "some"},
         "generation": {"digest": "some"},
+        "base": {"digest": "some"},
+        "experts": {name: {"digest": "some"} for name in "abc"},
         "rewards": {name: {"direction": "max", "spec_digest": "some"} for name in "abc"},
     }
     scores, out = tmp_path / "scores.json", tmp_path / "out.json"
@@ -154,6 +160,26 @@ def test_evaluations_that_do_not_compare_are_not_put_together(kitchen3, tmp_path
     with pytest.raises(InvalidInput, match=said):
         select(TEXT, scores=scores, out=out, measure=kitchen3.taste, budget=1, units="raw")
     assert kitchen3.asked == []
+
+
+def test_what_does_not_say_of_what_it_is_stays_usable_and_what_is_known_is_kept(kitchen3, tmp_path):
+    typed = kitchen3.scores().to_json()
+    known = typed | {"base": {"digest": "some"}, "experts": {"a": {"digest": "x"}, "b": {"digest": "y"}}}
+    scores, out = tmp_path / "scores.json", tmp_path / "out.json"
+    scores.write_text(json.dumps(typed | {"base": "typed by hand", "experts": {"c": {"digest": "z"}, "b": {}}}))
+    out.write_text(json.dumps(known))
+    select(TEXT, scores=scores, out=out, measure=kitchen3.taste, budget=1, units="raw")
+    kept = json.loads(out.read_text())
+    assert kept["base"] == {"digest": "some"}
+    assert kept["experts"] == {name: {"digest": content} for name, content in zip("abc", "xyz", strict=True)}
+
+
+def test_an_expert_is_known_by_its_other_name_too(kitchen3):
+    stored = replace(kitchen3.scores(), unknown={"experts": {"org/a": {"digest": "old"}}})
+    facts = replace(kitchen3.scores(), points=(), unknown={"experts": {"a": {"digest": "new"}}})
+    with pytest.raises(InvalidInput, match="a in --scores is another expert than in this run"):
+        read_known(stored, None, facts, names={"org/a": "a"})
+    assert read_known(stored, None, facts, names={}).unknown["experts"].keys() == {"org/a", "a"}
 
 
 def test_a_process_that_is_slow_to_start_is_no_excuse(run, tmp_path):
