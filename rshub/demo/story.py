@@ -23,13 +23,13 @@ from rshub.demo.world import MAX_WORDS, corpus, jsonl
 from rshub.errors import IntegrityError, OutputError
 from rshub.evaluation.bench import counted
 from rshub.evaluation.evaluator import Evaluator, Sampling
-from rshub.evaluation.points import line, scores_of
+from rshub.evaluation.points import line, manifest_rows, prompts_facts, scores_of
 from rshub.experts.publish import publish
 from rshub.formats.canonical import file_bytes
 from rshub.fronts.front import front
 from rshub.hub.client import Hub
 from rshub.localhub import LocalHub
-from rshub.preferences.scores import Point, RewardScore, Scores
+from rshub.preferences.scores import Point, Scores
 from rshub.prompts.prompt import PromptSet
 from rshub.prompts.read import read_prompts
 from rshub.rewards.spec import Reward, reward_from_spec
@@ -180,7 +180,7 @@ def _acts(stage: Stage) -> Told:
     corners = _measure(stage, "measuring experts", folders, [{name: 1.0} for name in trained] + [{}], prompts)
     measured = dict(zip((*trained, "init"), corners, strict=True))
     for who, name in zip(CONTRIBUTORS, REWARDS, strict=True):
-        row = [_cell(reward, score, prompts, who) for reward, score in measured[name].rewards.items()]
+        row = manifest_rows(measured[name].rewards, prompts_facts(prompts), measured_by=who)
         _publish(stage, who, trained[name], f"{who}/restaurant-{name}", reward=name, base=base, row=row)
     _publish_early_expert(stage, draft)
 
@@ -297,19 +297,6 @@ def _measure(
         return [evaluator.point(coefficients) for coefficients in grid]
 
 
-def _cell(reward: str, score: RewardScore, prompts: PromptSet, who: str) -> dict[str, Any]:
-    """Write one cell of the payoff matrix as a contributor publishes it."""
-    return {
-        "reward": reward,
-        "value": score.mean,
-        "stderr": score.stderr,
-        "n": score.n,
-        "split": f"{PROMPTS}:test",
-        "prompts_digest": prompts.digest,
-        "measured_by": who,
-    }
-
-
 def _publish(
     stage: Stage,
     who: str,
@@ -365,7 +352,7 @@ def _scores(
     """Put the points of the story in order: experts and soups along lambda, the baseline, the start."""
     morl = Point(kind="morl", rewards=measured["morl"].rewards, preference=PREFERENCE)
     along = [measured[SECOND], *interior, measured[FIRST]]
-    return scores_of([*along, morl, measured["init"]], rewards, prompts=prompts.facts(), base=BASE)
+    return scores_of([*along, morl, measured["init"]], rewards, prompts=prompts_facts(prompts), base=BASE)
 
 
 def _answers(stage: Stage, folders: Mapping[str, Path], prompts: PromptSet) -> dict[str, str]:

@@ -27,7 +27,10 @@ from rshub.evaluation.targets import Target, find_target
 from rshub.evaluation.workbench import Workbench
 from rshub.hub.client import Hub
 from rshub.preferences.scores import Point, Scores
+from rshub.prompts.place import parse_place
 from rshub.prompts.read import read_prompts
+from rshub.rewards.grammar import read_term
+from rshub.rewards.spec import Reward
 from rshub.soups.lock import Pin
 from rshub.tensors.writer import write_whole
 from rshub.types import Digest
@@ -107,7 +110,12 @@ def evaluate(
         find_target(str(soup), base, hub, extrapolate=extrapolate, endpoint=endpoint, token=token) for soup in soups
     ]
     jobs = list(_jobs(targets, ensemble=ensemble))
-    place = check_target(publish, targets, hub, private=private) if publish is not None else None
+    place = None
+    if publish is not None:
+        lies = parse_place(prompts).repo
+        datasets = [lies.repo_id] if lies is not None else []
+        models = {repo for reward in scorers.values() for repo in _models(reward)}
+        place = check_target(publish, targets, hub, private=private, models=models, datasets=datasets)
 
     def bench(base: Pin, parts: Mapping[Digest, Pin], told: Told | None) -> Bench:
         return Bench(
@@ -121,7 +129,7 @@ def evaluate(
         )
 
     points = _measured(jobs, bench, total=len(jobs) * seeds * len(asked.prompts), progress=progress)
-    scores = scores_of(points, scorers, **measured_on(asked, sampling))
+    scores = scores_of(points, scorers, **measured_on(asked, sampling, dtype=dtype))
     if out is not None:
         write_whole(Path(out), scores.to_bytes())
     if place is not None:
@@ -129,6 +137,11 @@ def evaluate(
         shared = share(place[0], measured, scores, hub, private=place[1])
         scores = replace(scores, unknown={**scores.unknown, "published": shared.to_json()})
     return scores
+
+
+def _models(reward: Reward) -> list[str]:
+    """Name the repos of the models that a reward asks."""
+    return [term.place for term in map(read_term, reward.terms) if term.kind == "hf"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
-"""The one way to measure: a base, its experts, prompts and rewards, opened once; then any coefficients become a point.
+"""One base measured in any mixture of its experts: opened once with prompts and rewards, then coefficients are points.
 
 Experts are looked up, judged and pinned as a preference would do it, but fetched and loaded only when a text has to be
-written: what the ledger knows costs neither. ``evaluate``, fronts, selection and reproductions measure through here.
+written: what the ledger knows costs neither. Fronts, selection and reproductions measure through here; ``evaluate``,
+whose soups may lie on several bases, uses the same bench without it.
 """
 
 from __future__ import annotations
@@ -130,7 +131,6 @@ class Evaluator:
         *,
         kind: str | None = None,
         preference: str | None = None,
-        limit: int | None = None,
     ) -> Point:
         """Measure a mixture of weights.
 
@@ -140,7 +140,6 @@ class Evaluator:
             kind: What the point is, where its coefficients do not say it: ``morl`` for a model of mixed rewards, which
                 is named with the coefficient 1 and then stands in the scores without coefficients.
             preference: What was asked for.
-            limit: Use only the first so many prompts.
 
         Raises:
             InvalidInput: A label that was not opened, coefficients that need ``extrapolate``, or nothing could be
@@ -155,10 +154,10 @@ class Evaluator:
             coefficients=None if kind == "morl" else dict(coefficients),
             preference=preference,
             mixture=self._trained_on(coefficients),
-            rewards=self._bench.measure(self.lineup.soup(coefficients), limit=limit),
+            rewards=self._bench.measure(self.lineup.soup(coefficients)),
         )
 
-    def ensemble(self, coefficients: Mapping[str, float], *, limit: int | None = None) -> Point:
+    def ensemble(self, coefficients: Mapping[str, float]) -> Point:
         """Measure the average of the experts' predictions under the coefficients, token by token.
 
         That is the costly reference that soups are held against: every expert runs for every token.
@@ -167,7 +166,7 @@ class Evaluator:
         Raises:
             InvalidInput: A coefficient is negative, or they do not sum to 1; otherwise as for ``point``.
         """
-        measured = self._bench.measure(self.lineup.ensemble(coefficients), limit=limit)
+        measured = self._bench.measure(self.lineup.ensemble(coefficients))
         return Point(kind="ensemble", coefficients=dict(coefficients), rewards=measured)
 
     def completions(self, coefficients: Mapping[str, float], *, seed: int = 0) -> tuple[str, ...]:

@@ -51,16 +51,41 @@ def scores_of(points: Sequence[Point], rewards: Mapping[str, Reward], **facts: A
     )
 
 
-def measured_on(prompts: PromptSet, sampling: Sampling) -> dict[str, Any]:
-    """Say on what was measured and how; scores compare only where the digests of both are the same.
-
-    The digest of the prompts is of those that were used, with their references: a limit gives another one.
-    """
-    used = [[prompt.asked(), prompt.references] for prompt in prompts.prompts]
+def measured_on(prompts: PromptSet, sampling: Sampling, *, dtype: str) -> dict[str, Any]:
+    """Say on what was measured and how; scores compare only where the digests of both are the same."""
+    how = {**sampling.facts, "dtype": dtype}
     return {
-        "prompts": prompts.facts() | {"count": len(used), "digest": digest(used)},
-        "generation": sampling.facts | {"digest": sampling.digest},
+        "prompts": prompts_facts(prompts),
+        "generation": how | {"digest": digest(how)},
     }
+
+
+def prompts_facts(prompts: PromptSet) -> dict[str, Any]:
+    """Say where prompts come from, and which they are.
+
+    The digest is of those that are used, with all that models are asked and that rewards look at beside: a limit gives
+    another one, and so does another form of the same file.
+    """
+    used = [[each.asked(), each.references, each.question, each.begun] for each in prompts.prompts]
+    return prompts.facts() | {"count": len(used), "digest": digest(used)}
+
+
+def manifest_rows(
+    rewards: Mapping[str, RewardScore], prompts: Mapping[str, Any], *, measured_by: str
+) -> list[dict[str, Any]]:
+    """Write what was measured of one expert as its manifest says it; ``prompts`` are those facts of a scores file."""
+    return [
+        {
+            "reward": name,
+            "value": score.mean,
+            "stderr": score.stderr,
+            "n": score.n,
+            "split": prompts["split"],
+            "prompts_digest": prompts["digest"],
+            "measured_by": measured_by,
+        }
+        for name, score in rewards.items()
+    ]
 
 
 def _identity(reward: Reward) -> dict[str, Any]:

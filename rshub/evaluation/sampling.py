@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from rshub.errors import InvalidInput
-from rshub.formats.canonical import digest
-from rshub.types import Digest
 
 BATCH = 256
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """The settings of a measurement; scores compare only where ``digest`` is the same.
+    """The settings of a measurement; scores compare only where ``facts`` and the dtype are the same.
 
-    The full softmax is sampled, without top-k and top-p, as in training. Every prompt has random numbers of its own, so
-    the batch decides how much memory is needed and not what is written.
+    The full softmax is sampled, without top-k and top-p, whatever an expert was trained by. Every prompt has random
+    numbers of its own, so the batch decides how much memory is needed and, but for rounding, not what is written.
 
     Args:
         seeds: Completions for each prompt, with seeds 0, 1, ...
@@ -54,8 +52,3 @@ class Sampling:
             "top_k": 0,
             "top_p": 1.0,
         }
-
-    @property
-    def digest(self) -> Digest:
-        """The identity of the settings."""
-        return digest(self.facts)

@@ -7,7 +7,7 @@ what was measured. Nothing of this machine goes up, no path and no name of a fol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Template
@@ -30,13 +30,14 @@ from rshub.experts.measurements import (
 )
 from rshub.formats.address import parse_repo
 from rshub.formats.canonical import digest
-from rshub.formats.names import REWARD_NAME
+from rshub.formats.names import REWARD_NAME, is_repo_id
 from rshub.hub.client import Hub, RepoInfo
 from rshub.preferences.scores import Point, Scores
 from rshub.soups.lock import Pin
 from rshub.types import Digest, RepoId
 
 CARD = "README.md"
+BASE_TAG = "base_model:"
 CARD_TEMPLATE = Path(__file__).with_name("templates") / "measurements_card.md"
 """Every word of others is made plain before it is put there."""
 ATTEMPTS = 5
@@ -57,10 +58,26 @@ class Shared:
         return {"repo": self.repo, "commit": self.commit, "files": list(self.files), "left_out": self.left_out}
 
 
-def check_target(repo_id: str, targets: Iterable[Target], hub: Hub, *, private: bool) -> tuple[RepoId, bool]:
+def check_target(
+    repo_id: str,
+    targets: Iterable[Target],
+    hub: Hub,
+    *,
+    private: bool,
+    models: Collection[str] = (),
+    datasets: Collection[str] = (),
+) -> tuple[RepoId, bool]:
     """Look at a repo before anything is measured for it; give its name, and whether it has to be private.
 
-    Measurements of anything private are private.
+    Measurements of anything private, by anything private, or on private prompts are private.
+
+    Args:
+        repo_id: Where to publish.
+        targets: What is measured.
+        hub: Where it lies.
+        private: Whether it has to be private in any case.
+        models: The repos of reward models.
+        datasets: The repos of prompts.
 
     Raises:
         InvalidInput: It holds something else or is public where it must not be, or nothing here can be shared.
@@ -73,8 +90,13 @@ def check_target(repo_id: str, targets: Iterable[Target], hub: Hub, *, private: 
             where="--publish",
             remedy="name the base with --base OWNER/NAME, and the experts by reward or repo",
         )
-    places = {pin.repo_id for target in sharable for pin in (target.base, *target.lineup.experts.values())}
-    private = private or any(hub.info(place).private for place in sorted(filter(None, places)))
+    pins = [pin for target in sharable for pin in (target.base, *target.lineup.parts.values())]
+    places = {*models, *(pin.repo_id for pin in pins if pin.repo_id is not None)}
+    private = (
+        private
+        or any(hub.info(place).private for place in sorted(places))
+        or any(hub.info(place, repo_type="dataset").private for place in sorted(datasets))
+    )
     if hub.exists(address.repo_id, repo_type="dataset"):
         there = hub.info(address.repo_id, repo_type="dataset")
         if set(there.files) - {".gitattributes"} and TAG not in there.tags:
@@ -113,6 +135,7 @@ def share(
     for target, point in measured:
         if _sharable(target):
             bases.setdefault(digest(target.base.to_json()), []).append((target, point))
+    base = next(iter(bases.values()))[0][0].base
     files: dict[str, bytes] = {}
     for group in bases.values():
         document = _document(group, scores, who)
@@ -124,7 +147,7 @@ def share(
         new = {name: data for name, data in files.items() if name not in there.files}
         if not new:
             return Shared(repo=repo_id, commit=there.commit, files=(), left_out=left_out)
-        card = _card(repo_id, who, new, there, hub)
+        card = _card(repo_id, who, new, there, hub, base=str(base.repo_id))
         try:
             done = hub.commit(
                 repo_id,
@@ -197,10 +220,10 @@ def _sized(document: Scores) -> bytes:
     return replace(document, points=tuple(bare)).to_bytes()
 
 
-def _card(repo_id: RepoId, who: str, new: Mapping[str, bytes], there: RepoInfo, hub: Hub) -> str:
-    """Render the card over all files, those that were there before among them."""
+def _card(repo_id: RepoId, who: str, new: Mapping[str, bytes], there: RepoInfo, hub: Hub, *, base: str) -> str:
+    """Render the card over all files, those that were there before among them; its command is about ``base``."""
     rows, rewards = [], dict[str, None]()
-    bases = {tag for tag in there.tags if tag.startswith("base_model:")}
+    bases = {tag for tag in there.tags if is_repo_id(tag.removeprefix(BASE_TAG)) and tag.startswith(BASE_TAG)}
     earlier = sorted(name for name in there.files if name.startswith(FOLDER) and name.endswith(ENDING))[:MOST_FILES]
     for name in sorted({*earlier, *new}):
         try:
@@ -210,14 +233,15 @@ def _card(repo_id: RepoId, who: str, new: Mapping[str, bytes], there: RepoInfo, 
             rows.append(f"| {plain(name)} | could not be read | | | | | |")
             continue
         rows.append(_row(found))
-        bases.add(f"base_model:{_base_of(found)}")
+        if is_repo_id(_base_of(found)):
+            bases.add(f"{BASE_TAG}{_base_of(found)}")
         rewards |= dict.fromkeys(name for name in found.rewards if REWARD_NAME.fullmatch(name))
     return Template(CARD_TEMPLATE.read_text(encoding="utf-8")).substitute(
         front_matter=front_matter({"tags": [SOUP_FAMILY_TAG, TAG, *sorted(bases)]}),
         repo_id=repo_id,
         measured_by=plain(who),
         example=", ".join(f"{name}:1" for name in rewards),
-        base=min(bases).removeprefix("base_model:"),
+        base=base,
         rows="\n".join(rows),
     )
 

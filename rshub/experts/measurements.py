@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from rshub.errors import IntegrityError, NotFound, RshubError
+from rshub.errors import HubError, IntegrityError, NotFound, RshubError
 from rshub.experts.base_identity import BaseIdentity
 from rshub.formats.address import RepoAddress
 from rshub.formats.canonical import digest, load_json
 from rshub.formats.fields import COMMIT, SHA256, Fields
 from rshub.formats.names import is_repo_id
-from rshub.hub.client import Hub, RepoSummary
+from rshub.hub.client import Hub, RepoInfo, RepoSummary
 from rshub.preferences.preference import INIT
 from rshub.preferences.scores import Scores
 from rshub.types import CommitSha, Digest, RepoId
@@ -27,7 +27,10 @@ ENDING = ".json"
 MAX_BYTES = 4 * 1024 * 1024
 MOST_REPOS = 64
 MOST_FILES = 256
-"""Files that are read of one repo, and repos of one base; what is beyond is said."""
+"""Repos of one base, and files of one repo, that are read; what is beyond is said."""
+MOST_BYTES = 64 * 1024 * 1024
+MOST_FILES_IN_ALL = 512
+"""What is read of everybody's repos together, the most trusted first."""
 
 
 def content_of(files: Mapping[str, Digest]) -> Digest:
@@ -109,16 +112,30 @@ class _Sieve:
     hub: Hub
     sound: list[Measurement] = field(default_factory=list)
     aside: list[SetAside] = field(default_factory=list)
+    bytes_left: int = field(default_factory=lambda: MOST_BYTES)
+    files_left: int = field(default_factory=lambda: MOST_FILES_IN_ALL)
 
-    def read(self, repo_id: RepoId, commit: CommitSha, names: Collection[str]) -> None:
-        """Read the files of a repo at a commit."""
-        files = sorted(name for name in names if name.startswith(FOLDER) and name.endswith(ENDING))
+    def read(self, info: RepoInfo) -> None:
+        """Read the files of a repo, as far as there is room for them.
+
+        Raises:
+            HubError: The hub or the network failed.
+        """
+        repo_id, commit = info.repo_id, info.commit
+        files = sorted(name for name in info.files if name.startswith(FOLDER) and name.endswith(ENDING))
         if len(files) > MOST_FILES:
             self.refuse(repo_id, f"of {len(files)} files only {MOST_FILES} are read")
-        for name in files[:MOST_FILES]:
+        for number, name in enumerate(files[:MOST_FILES]):
             place = f"{repo_id}@{commit[:8]}/{name}"
+            room = min(MAX_BYTES, self.bytes_left)
+            size = info.files[name].size
+            if self.files_left == 0 or room < size <= MAX_BYTES:
+                self.refuse(repo_id, f"{len(files) - number} of its files are not read: others' took all the room")
+                return
             try:
-                data = self.hub.read(repo_id, name, commit=commit, max_bytes=MAX_BYTES, repo_type="dataset")
+                data = self.hub.read(repo_id, name, commit=commit, max_bytes=room, repo_type="dataset")
+                self.files_left -= 1
+                self.bytes_left -= len(data)
                 found = read_measurement(data, repo_id=repo_id, commit=commit, name=name)
             except (IntegrityError, NotFound) as fault:
                 self.refuse(place, fault.message)
@@ -130,9 +147,9 @@ class _Sieve:
         """Note why something is not used."""
         self.aside.append(SetAside(place=place, message=message))
 
-    def shared(self) -> Shared:
+    def shared(self, trusted: Collection[str] = ()) -> Shared:
         """Give what was gathered."""
-        return Shared(measurements=tuple(self.sound), set_aside=tuple(self.aside))
+        return Shared(measurements=tuple(self.sound), set_aside=tuple(self.aside), trusted=frozenset(trusted))
 
 
 def named_measurements(hub: Hub, address: RepoAddress, base: BaseIdentity) -> Shared:
@@ -144,7 +161,7 @@ def named_measurements(hub: Hub, address: RepoAddress, base: BaseIdentity) -> Sh
     """
     info = hub.info(address.repo_id, address.revision, repo_type="dataset")
     sieve = _Sieve(base=base, hub=hub)
-    sieve.read(info.repo_id, info.commit, info.files)
+    sieve.read(info)
     if not sieve.sound:
         why = f": {sieve.aside[0].message}" if sieve.aside else ""
         raise NotFound(
@@ -158,7 +175,7 @@ def named_measurements(hub: Hub, address: RepoAddress, base: BaseIdentity) -> Sh
 def find_measurements(
     hub: Hub, base: BaseIdentity, *, trusted: Collection[str] = (), denies: Callable[[str], bool] = lambda _: False
 ) -> Shared:
-    """Find what anybody measured on a base.
+    """Find what anybody measured on a base; a repo that the hub cannot give is set aside like a broken one.
 
     Args:
         hub: Where to look.
@@ -167,7 +184,7 @@ def find_measurements(
         denies: Says which repos are not looked at.
 
     Raises:
-        HubError: The hub or the network failed.
+        HubError: The hub cannot say what there is.
     """
     sieve = _Sieve(base=base, hub=hub)
     if base.repo_id is None:
@@ -184,12 +201,10 @@ def find_measurements(
             sieve.refuse(summary.repo_id, f"only {MOST_REPOS} repos are read")
         else:
             try:
-                info = hub.info(summary.repo_id, summary.commit, repo_type="dataset")
-            except NotFound as fault:  # it went while we looked
+                sieve.read(hub.info(summary.repo_id, summary.commit, repo_type="dataset"))
+            except (NotFound, HubError) as fault:  # it went while we looked, or the hub cannot give just this one
                 sieve.refuse(summary.repo_id, fault.message)
-                continue
-            sieve.read(info.repo_id, info.commit, info.files)
-    return sieve.shared()
+    return sieve.shared(trusted)
 
 
 def read_measurement(data: bytes, *, repo_id: str, commit: str, name: str) -> Measurement:
@@ -204,14 +219,14 @@ def read_measurement(data: bytes, *, repo_id: str, commit: str, name: str) -> Me
     except RshubError as fault:
         raise IntegrityError(fault.message, where=source, remedy="ask its owner to measure again") from fault
     top = Fields(load_json(data, source=source, error=IntegrityError), source=source, error=IntegrityError)
+    about = top.inner("base")
+    _repo_of(about)
     experts = {}
     listed = top.inner("experts")
     for label in listed.unknown():
         one = listed.inner(label)
         experts[label] = content_of(_digests(one, "files"))
-        repo = one.optional_text("repo_id")
-        if repo is not None and not is_repo_id(repo):
-            one.fault("repo_id", "no repo")
+        _repo_of(one)
         one.optional_text("revision", pattern=COMMIT)
     rewards = top.inner("rewards")
     specs = {label: Digest(rewards.inner(label).text("spec_digest", pattern=SHA256)) for label in scores.rewards}
@@ -224,7 +239,7 @@ def read_measurement(data: bytes, *, repo_id: str, commit: str, name: str) -> Me
         commit=CommitSha(commit),
         name=name,
         scores=scores,
-        base_files=_digests(top.inner("base"), "files"),
+        base_files=_digests(about, "files"),
         experts=experts,
         rewards=specs,
         prompts=Digest(top.inner("prompts").text("digest", pattern=SHA256)),
@@ -232,6 +247,13 @@ def read_measurement(data: bytes, *, repo_id: str, commit: str, name: str) -> Me
     )
     top.finish()
     return measurement
+
+
+def _repo_of(fields: Fields) -> None:
+    """Refuse a name that is none: it will stand in cards, tags and commands."""
+    repo = fields.optional_text("repo_id")
+    if repo is not None and not is_repo_id(repo):
+        fields.fault("repo_id", "no repo")
 
 
 def _digests(fields: Fields, key: str) -> dict[str, Digest]:

@@ -17,6 +17,7 @@ from rshub.demo.world import corpus, jsonl
 from rshub.errors import Incompatible, InvalidInput
 from rshub.evaluation.evaluator import Evaluator, Sampling
 from rshub.evaluation.ledger import Ledger
+from rshub.evaluation.points import measured_on
 from rshub.prompts.read import read_prompts
 from rshub.rewards.samples import TextSample
 from rshub.rewards.spec import reward_from_spec
@@ -79,15 +80,19 @@ def test_what_is_known_loads_no_model_and_a_reward_added_later_costs_no_text(kit
         assert evaluator.completions(HALF) == texts
 
 
-def test_a_limit_shares_with_the_whole_and_labels_do_not_matter(kitchen, many, tmp_path, counted):
+def test_the_first_prompts_share_with_all_of_them_and_labels_do_not_matter(kitchen, many, tmp_path, counted):
     ledger = Ledger(tmp_path / "ledger")
-    with opened(kitchen, many, ledger=ledger) as evaluator:
-        evaluator.point(HALF, limit=70)
-        assert counted == [70, "load"]
-        evaluator.point(HALF, limit=64)
-        assert counted == [70, "load"]
+    with opened(kitchen, replace(many, prompts=many.prompts[:70]), ledger=ledger) as evaluator:
+        few = evaluator.scores([evaluator.point(HALF)]).unknown["prompts"]
+    assert counted == [70, "load"]
+    with opened(kitchen, replace(many, prompts=many.prompts[:64]), ledger=ledger) as evaluator:
         evaluator.point(HALF)
-    assert counted == [70, "load", 86]  # the stretch that the limit cut is written whole
+    assert counted == [70, "load"]
+    with opened(kitchen, many, ledger=ledger) as evaluator:
+        whole = evaluator.scores([evaluator.point(HALF)]).unknown["prompts"]
+    assert counted == [70, "load", 86, "load"]  # the stretch that was cut is written whole
+    assert (few["count"], whole["count"]) == (70, 150)
+    assert few["digest"] != whole["digest"]
     counted.clear()
     copies = {"b": shutil.copytree(kitchen / "precision", tmp_path / "elsewhere"), "a": kitchen / "recall"}
     base = shutil.copytree(kitchen / "base", tmp_path / "base")
@@ -168,6 +173,7 @@ def test_a_process_that_is_killed_leaves_whole_entries(kitchen, many, tmp_path):
     code = f"""
         from rshub.evaluation.evaluator import Evaluator, Sampling
         from rshub.evaluation.ledger import Ledger
+from rshub.evaluation.points import measured_on
         from rshub.prompts.read import read_prompts
         from rshub.rewards.spec import reward_from_spec
         from pathlib import Path
@@ -227,13 +233,11 @@ def test_points_say_what_they_are(kitchen, many):
             evaluator.point({"recall": 1.5, "precision": -0.5})
         with pytest.raises(InvalidInput, match="no expert 'recal' is open here; did you mean 'recall'"):
             evaluator.point({"recal": 1.0})
-        with pytest.raises(InvalidInput, match="leaves no prompt"):
-            evaluator.point({}, limit=0)
     assert [point.kind for point in (expert, soup, start, morl)] == ["expert", "soup", "init", "morl"]
     assert (expert.mixture, soup.mixture, morl.mixture) == ({"recall": 1.0}, None, {"precision": 0.5, "recall": 0.5})
     assert (morl.coefficients, soup.preference) == (None, "recall=0.25, init=0.75")
     assert scores.unknown["prompts"]["count"] == 4
-    assert scores.unknown["generation"]["digest"] == SHORT.digest
+    assert scores.unknown["generation"] == measured_on(few, SHORT, dtype="float32")["generation"]
     with opened(kitchen, few, extrapolate=True) as evaluator:
         assert evaluator.point({"recall": 1.5, "precision": -0.5}).kind == "soup"
 

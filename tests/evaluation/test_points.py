@@ -1,10 +1,14 @@
 """What is kept of the scores of one model: their mean, its error, and the values of the prompts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from rshub.errors import InvalidInput
-from rshub.evaluation.points import line, score_of
+from rshub.evaluation.points import line, manifest_rows, measured_on, score_of
+from rshub.evaluation.sampling import Sampling
+from rshub.prompts.prompt import Prompt, PromptSet
 
 
 def test_the_values_of_prompts_are_kept_in_their_order():
@@ -38,3 +42,31 @@ def test_a_line_has_both_ends_and_sums_to_one():
     assert points[0] == {"a": 1.0, "b": 0.0}
     assert points[-1] == {"a": 0.0, "b": 1.0}
     assert all(sum(point.values()) == 1 for point in points)
+
+
+def test_all_that_decides_a_score_is_in_what_scores_are_compared_by():
+    prompt = Prompt(text="Question: Why? Answer: It", references=("is so.",), question="Why?", begun="It")
+    prompts = PromptSet(prompts=(prompt,), name="p.jsonl", split="p", digest="0" * 64)
+
+    def how(prompts=prompts, sampling=Sampling(), dtype="float32"):  # noqa: B008
+        facts = measured_on(prompts, sampling, dtype=dtype)
+        return facts["prompts"]["digest"], facts["generation"]["digest"]
+
+    same = how()
+    assert how(replace(prompts, name="elsewhere", digest="1" * 64), Sampling(batch=1)) == same
+    for key, value in {"text": "x", "references": (), "question": "How?", "begun": "It is"}.items():
+        other = how(replace(prompts, prompts=(replace(prompt, **{key: value}),)))
+        assert (other[0] != same[0], other[1]) == (True, same[1]), key
+    for other in (how(dtype="bfloat16"), how(sampling=Sampling(temperature=0.5)), how(sampling=Sampling(seeds=2))):
+        assert (other[0], other[1] != same[1]) == (same[0], True)
+
+
+def test_a_manifest_names_prompts_as_a_scores_file_does():
+    prompts = PromptSet(prompts=(Prompt(text="a"),), name="p.jsonl", split="p", digest="0" * 64)
+    asked = measured_on(prompts, Sampling(), dtype="float32")["prompts"]
+    score = score_of("r", np.array([[1.0, 3.0]]))
+    (row,) = manifest_rows({"r": score}, asked, measured_by="ada")
+    assert row == {
+        "reward": "r", "value": 2.0, "stderr": pytest.approx(1.0), "n": 2, "split": "p",
+        "prompts_digest": asked["digest"], "measured_by": "ada",
+    }  # fmt: skip

@@ -1,11 +1,13 @@
 """Measurements of one person are what another resolves with: found by the base, and named as whose they are."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from rshub.errors import InvalidInput
+from rshub.errors import HubError, InvalidInput
 from rshub.evaluation.evaluate import evaluate
+from rshub.experts import measurements
 from rshub.experts.publish import publish
 from rshub.hub.client import Hub
 from rshub.localhub import LocalHub
@@ -46,9 +48,9 @@ class Town:
     def hub(self, who):
         return Hub(self.served.endpoint, self.tokens[who])
 
-    def measure(self, who, *soups, rewards=SPECS, repo=None, **options):
+    def measure(self, who, *soups, rewards=SPECS, repo=None, prompts="ada/prompts:test", **options):
         return evaluate(
-            soups or ("long=1", "short=1"), rewards=rewards, base="ada/base", prompts="ada/prompts:test",
+            soups or ("long=1", "short=1"), rewards=rewards, base="ada/base", prompts=prompts,
             max_new_tokens=12, publish=repo or f"{who}/numbers", endpoint=self.served.endpoint, token=self.tokens[who],
             **options,
         )  # fmt: skip
@@ -206,6 +208,93 @@ def test_numbers_that_disagree_are_pointed_out_and_owners_come_first(town):
     found = town.resolve()
     assert [each.measured_by for each in found.learned.used] == ["ben"]
     assert found.coefficients == alone
+
+
+def test_a_name_that_would_act_in_a_card_is_no_repo(town):
+    """Who measures into a repo with such a file and such a tag gets a card that names the base of their own run."""
+    town.measure("carol")
+    bent, hub = document(town), town.hub("carol")
+    for number, name in enumerate(("aaa`$(touch pwned)`", "a/b\n```\nrm", "a//b", "0")):
+        bent["base"]["repo_id"] = name
+        town.put("mallory", "scores/bent.json", json.dumps(bent).encode())
+        with pytest.raises(LookupError, match=r"base\.repo_id: no repo"):
+            town.resolve(scores="mallory/numbers")
+        tagged = f"---\ntags:\n- rewarded-soup-scores\n- {json.dumps('base_model:' + name)}\n---\n"
+        files = {"scores/0.json": json.dumps(bent).encode(), "README.md": tagged.encode()}
+        hub.commit("carol/numbers", files, message="Bent", repo_type="dataset")
+        town.measure("carol", "long=1", rewards={f"r{number}": "metric:rouge1.recall"})
+        card = town.files("carol/numbers")["README.md"].decode()
+        assert "--base ada/base --mapping payoff" in card
+        assert [line for line in card.splitlines() if "base_model:" in line] == ["- base_model:ada/base"]
+        assert len(name) == 1 or name not in card
+
+
+def test_what_is_measured_on_private_prompts_is_private(town):
+    hub = town.hub("ada")
+    hub.create_repo("ada/secret", repo_type="dataset", private=True)
+    lines = b'{"prompt": "a secret", "references": ["kept"]}\n'
+    hub.commit("ada/secret", {"test.jsonl": lines}, message="Prompts", repo_type="dataset")
+    town.measure("ada", prompts="ada/secret:test")
+    assert hub.info("ada/numbers", repo_type="dataset").private
+    town.measure("ada", repo="ada/open")
+    with pytest.raises(InvalidInput, match="is public"):
+        town.measure("ada", prompts="ada/secret:test", repo="ada/open")
+
+
+def test_private_reward_models_and_starts_make_measurements_private(town):
+    from rshub.evaluation.share import check_target
+    from rshub.evaluation.targets import find_target
+
+    hub = town.hub("ada")
+    for name in ("judge", "start"):
+        hub.create_repo(f"ada/{name}", private=True)
+    target = find_target(
+        "long=1", "ada/base", hub, extrapolate=False, endpoint=town.served.endpoint, token=town.tokens["ada"]
+    )
+    assert check_target("ada/numbers", [target], hub, private=False) == ("ada/numbers", False)
+    assert check_target("ada/numbers", [target], hub, private=False, models=["ada/judge"]) == ("ada/numbers", True)
+    init = replace(target.lineup.experts["long"], repo_id="ada/start", files={"adapter_model.safetensors": "5" * 64})
+    continued = replace(target, lineup=replace(target.lineup, init=init))
+    assert check_target("ada/numbers", [continued], hub, private=False) == ("ada/numbers", True)
+
+
+@pytest.mark.parametrize("most", ["MOST_FILES_IN_ALL", "MOST_BYTES"])
+def test_strangers_cannot_make_a_resolve_read_without_end(town, monkeypatch, most):
+    town.measure("carol")
+    (honest,) = (data for name, data in town.files("carol/numbers").items() if name.startswith("scores/"))
+    lie = json.dumps(json.loads(honest)).encode()
+    for number in range(4):
+        town.put("mallory", f"scores/{number}.json", lie + b" " * number)
+    monkeypatch.setattr(measurements, most, 3 if most == "MOST_FILES_IN_ALL" else len(honest) + 2 * len(lie) + 1)
+    read, asked = Hub.read, []
+
+    def counting(self, repo_id, name, **options):
+        asked.append((repo_id, name))
+        return read(self, repo_id, name, **options)
+
+    monkeypatch.setattr(Hub, "read", counting)
+    found = town.resolve()
+    shared = [repo for repo, name in asked if name.startswith("scores/")]
+    assert shared == ["carol/numbers", "mallory/numbers", "mallory/numbers"]
+    assert any("mallory/numbers is not used: 2 of its files are not read" in each for each in found.learned.warnings)
+
+
+def test_a_repo_that_the_hub_cannot_give_ends_nothing(town, monkeypatch):
+    town.measure("carol")
+    town.measure("ben")
+    info = Hub.info
+
+    def broken(self, repo_id, *args, **options):
+        if repo_id == "ben/numbers":
+            raise HubError("the hub answered with 500", repo_id=repo_id)
+        return info(self, repo_id, *args, **options)
+
+    monkeypatch.setattr(Hub, "info", broken)
+    found = town.resolve()
+    assert [each.measured_by for each in found.learned.used] == ["carol"]
+    assert "ben/numbers is not used: the hub answered with 500" in found.learned.warnings
+    with pytest.raises(HubError, match="500"):
+        town.resolve(scores="ben/numbers")
 
 
 def document_of(town, repo):
