@@ -153,7 +153,11 @@ def _load(path: Path) -> dict[str, Any]:
     except FileNotFoundError as fault:
         raise NotFound(f"{path}: there is no such recipe", where=str(path), remedy="name a YAML file") from fault
     except OSError as fault:
-        raise NotFound(f"{path}: the recipe cannot be read: {fault.strerror}", where=str(path)) from fault
+        raise NotFound(
+            f"{path}: the recipe cannot be read: {fault.strerror}",
+            where=str(path),
+            remedy="name a YAML file that you may read",
+        ) from fault
 
 
 def _override(value: dict[str, Any], key: str, text: str) -> None:

@@ -234,5 +234,6 @@ def test_all_faults_are_gathered_before_one_is_raised():
 def test_a_file_that_is_not_there_is_not_found(tmp_path):
     with pytest.raises(NotFound, match="no such recipe"):
         read_recipe(tmp_path / "none.yaml")
-    with pytest.raises(NotFound, match="cannot be read"):
+    with pytest.raises(NotFound, match="cannot be read") as caught:
         read_recipe(tmp_path)
+    assert caught.value.remedy == "name a YAML file that you may read"

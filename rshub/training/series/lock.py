@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rshub.errors import OutputError
+from rshub.tensors.writer import REMEDIES
 
 LOCK = ".train_all.lock"
 
@@ -20,7 +21,11 @@ def alone_in(folder: Path) -> Iterator[int]:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as fault:
-        raise OutputError(f"{folder}: cannot be written: {fault.strerror}", where=str(folder)) from fault
+        raise OutputError(
+            f"{folder}: cannot be written: {fault.strerror}",
+            where=str(folder),
+            remedy=REMEDIES.get(fault.errno or 0, "choose another output"),
+        ) from fault
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
