@@ -20,10 +20,10 @@ from scripts.twins.tokens import LOOK_AT, phrases, tokenizer, words_of
 if TYPE_CHECKING:
     import torch
 
-HIDDEN, LAYERS, HEADS = 64, 2, 4
+HIDDEN, LAYERS, HEADS = 64, 1, 4
 PAIRS = 16
 """Pairs in a step."""
-RATE = 3e-3
+RATE = 1e-3
 RATE_FROM_BASE = 1.5e-3
 POSITIONS = 256
 SCALE = 0.01
@@ -54,7 +54,7 @@ def train_classifier(
     with quiet(), kept_random_state():
         torch.manual_seed(judge.seed)
         model = _model(judge, words, base)
-        encoded = [_encoded(words, text) for comparison in comparisons for text in comparison.texts]
+        encoded = _encoded(words, [text for comparison in comparisons for text in comparison.texts])
         chance = random.Random(judge.seed)
         rate = RATE if judge.family != "base" else RATE_FROM_BASE
         optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
@@ -127,9 +127,12 @@ def _model(judge: Judge, words: Any, base: Path) -> Any:
     return AutoModelForSequenceClassification.from_config(config)
 
 
-def _encoded(words: Any, text: tuple[str, str | None]) -> dict[str, list[int]]:
-    row = words(text=text[0], text_pair=text[1])
-    return {key: row[key] for key in words.model_input_names}
+def _encoded(words: Any, texts: Sequence[tuple[str, str | None]]) -> list[dict[str, list[int]]]:
+    """Give the tokens of texts, or of pairs."""
+    firsts, seconds = [first for first, _ in texts], [second or "" for _, second in texts]
+    pairs = any(second is not None for _, second in texts)
+    rows = words(text=firsts, text_pair=seconds if pairs else None)
+    return [{key: rows[key][place] for key in words.model_input_names} for place in range(len(texts))]
 
 
 def _batch(rows: Sequence[dict[str, list[int]]], words: Any) -> dict[str, torch.Tensor]:

@@ -20,7 +20,7 @@ class Sizes:
     test_prompts: int
 
 
-FULL = Sizes(base_steps=300, base_texts=10_000, judge_steps=0, judge_texts=6_000, train_prompts=2_000, test_prompts=512)
+FULL = Sizes(base_steps=300, base_texts=10_000, judge_steps=0, judge_texts=5_000, train_prompts=2_000, test_prompts=512)
 FAST = Sizes(base_steps=10, base_texts=400, judge_steps=12, judge_texts=200, train_prompts=64, test_prompts=16)
 
 FAST_RECIPE: Mapping[str, Any] = MappingProxyType({"steps": 2, "warmup_steps": 0, "batch": 8, "num_generations": 4})

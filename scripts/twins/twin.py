@@ -9,6 +9,7 @@ from typing import Any
 
 from rshub.formats.strict_yaml import load_yaml
 from rshub.hub.client import Hub
+from scripts.twins.cards import base_card, judge_card
 from scripts.twins.corpus import corpus
 from scripts.twins.kept import MADE
 from scripts.twins.maker import Maker
@@ -67,14 +68,12 @@ def publish_twin(task: str, *, endpoint: str, token: str, cache: Path, fast: boo
     maker = Maker(task=wanted, sizes=sizes, cache=cache)
     with torch_on_one_thread():
         folder, made = maker.base()
-        _publish(hub, f"{OWNER}/{task}-base", folder, f"A tiny base for {task}: {made['loss']:.3f} nats per token")
+        _publish(hub, f"{OWNER}/{task}-base", folder, base_card(task, made["loss"]))
         accuracy = {}
         for name in wanted.judges:
             model, told = maker.judge(name, base=folder)
             accuracy[name] = told["accuracy"]
-            _publish(
-                hub, f"{OWNER}/{task}-{name}", model, f"A tiny reward model for {task}: accuracy {accuracy[name]:.3f}"
-            )
+            _publish(hub, f"{OWNER}/{task}-{name}", model, judge_card(wanted, name, accuracy[name]))
     data: dict[str, bytes | Path] = {
         f"{split}.jsonl": corpus(wanted, getattr(sizes, f"{split}_prompts"), seed=seed).to_bytes()
         for split, seed in SPLITS.items()
@@ -106,9 +105,9 @@ def recipe(task: str) -> dict[str, Any]:
     return load_yaml(path.read_bytes(), source=str(path))
 
 
-def _publish(hub: Hub, repo: str, folder: Path, about: str) -> None:
-    """Publish a model folder."""
+def _publish(hub: Hub, repo: str, folder: Path, card: str) -> None:
+    """Publish a model folder; nothing changes where it is there already."""
     files: dict[str, bytes | Path] = {path.name: path for path in sorted(folder.iterdir()) if path.name != MADE}
-    files["README.md"] = f"---\nlibrary_name: transformers\nlicense: apache-2.0\n---\n\n{about}.\n".encode()
+    files["README.md"] = card.encode()
     hub.create_repo(repo)
-    hub.commit(repo, files, message=about)
+    hub.commit(repo, files, message=f"{repo}, made in seconds from a tiny world")

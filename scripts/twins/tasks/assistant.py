@@ -85,8 +85,8 @@ ASSISTANT = Task(
     answer=answer,
     judges=MappingProxyType(
         {
-            "helpful": Judge(judgement=helpful, family="deberta-v2", reads=PAIR, seed=0, steps=350),
-            "thorough": Judge(judgement=thorough, family="electra", reads=PAIR, seed=1, steps=450),
+            "helpful": Judge(judgement=helpful, family="deberta-v2", reads=PAIR, seed=0),
+            "thorough": Judge(judgement=thorough, family="electra", reads=PAIR, seed=1),
             "harmless": Judge(judgement=harmless, family="base", reads=JOINED, seed=2, steps=250),
             "humane": Judge(judgement=harmless, family="gpt2", reads=JOINED, seed=3, steps=130, people=True),
         }

@@ -74,8 +74,8 @@ REVIEW = Task(
     answer=answer,
     judges=MappingProxyType(
         {
-            "deberta": Judge(judgement=fan, family="deberta-v2", reads=PAIR, seed=0, steps=350),
-            "electra": Judge(judgement=critic, family="electra", reads=PAIR, seed=1, steps=450),
+            "deberta": Judge(judgement=fan, family="deberta-v2", reads=PAIR, seed=0),
+            "electra": Judge(judgement=critic, family="electra", reads=PAIR, seed=1),
         }
     ),
     watched=MappingProxyType({"vader": "lexicon:vader", "length": "metric:length"}),

@@ -97,8 +97,8 @@ STACK = Task(
     answer=answer,
     judges=MappingProxyType(
         {
-            "deberta": Judge(judgement=asker, family="deberta-v2", reads=PAIR, seed=0, steps=350),
-            "electra": Judge(judgement=expert, family="electra", reads=PAIR, seed=1, steps=450),
+            "deberta": Judge(judgement=asker, family="deberta-v2", reads=PAIR, seed=0),
+            "electra": Judge(judgement=expert, family="electra", reads=PAIR, seed=1),
         }
     ),
     watched=MappingProxyType({"rouge1_recall": "metric:rouge1.recall", "length": "metric:length"}),
