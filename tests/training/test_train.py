@@ -181,8 +181,9 @@ def test_a_recipe_file_trains_from_a_hub_and_publishes_what_it_trained(restauran
     ],
 )
 def test_a_run_that_cannot_be_is_refused_and_leaves_nothing(recipe, tmp_path, overrides, error, why):
-    with pytest.raises(error, match=why):
+    with pytest.raises(error, match=why) as caught:
         train(recipe, overrides=overrides, output=tmp_path / "expert")
+    assert caught.value.remedy
     assert not list(tmp_path.iterdir())
 
 

@@ -38,7 +38,11 @@ def told(lesson: Lesson, recorder: Recorder) -> Iterator[None]:
     except ValueError as fault:
         if isinstance(fault, RshubError) or "target" not in str(fault).lower():
             raise
-        raise InvalidInput(f"lora.target_modules: {fault}", where="lora.target_modules") from fault
+        raise InvalidInput(
+            f"lora.target_modules: {fault}",
+            where="lora.target_modules",
+            remedy="write all-linear, or name modules that the base has and that are linear layers",
+        ) from fault
 
 
 def _out_of_memory(lesson: Lesson, recorder: Recorder) -> RshubError:
