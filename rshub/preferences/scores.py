@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rshub.errors import InvalidInput, NotFound
-from rshub.formats.canonical import load_json
+from rshub.formats.canonical import MAX_BYTES, load_json
 from rshub.formats.fields import MOST_GUESSES, Fields, nearest
 from rshub.preferences.preference import INIT, SUM_TOLERANCE
 
@@ -40,6 +40,9 @@ SOUPS = ("soup", "expert")
 LONGEST_NAME = 300
 LARGEST = 1e100
 """No reward and no coefficient is larger than this; it keeps every sum and product of them finite."""
+
+LARGEST_FILE = 256 * 1024 * 1024
+"""A file on this machine may be larger than what others send: many points with a value for each prompt are."""
 
 _SAMPLES = re.compile(r'"samples": \[[\s0-9eE+.,nul-]*\]')
 
@@ -128,19 +131,25 @@ class Scores:
             InvalidInput: The file is no well-formed ``scores.json``.
         """
         try:
-            data = Path(path).read_bytes()
+            with Path(path).open("rb") as file:
+                data = file.read(LARGEST_FILE + 1)
         except OSError as fault:
             raise NotFound(f"{path}: {fault.strerror}", where=str(path), remedy="name a scores.json") from fault
-        return cls.parse(data, source=str(path))
+        return cls.parse(data, source=str(path), max_bytes=LARGEST_FILE)
 
     @classmethod
-    def parse(cls, data: bytes, source: str = "scores.json") -> Scores:
+    def parse(cls, data: bytes, source: str = "scores.json", *, max_bytes: int = MAX_BYTES) -> Scores:
         """Read the bytes of a file.
+
+        Args:
+            data: The bytes.
+            source: What to call the file in an error.
+            max_bytes: The most bytes that are parsed.
 
         Raises:
             InvalidInput: With every fault and its path.
         """
-        top = Fields(load_json(data, source=source), source=source)
+        top = Fields(load_json(data, source=source, max_bytes=max_bytes), source=source)
         top.choice("schema", [SCHEMA], default=SCHEMA)
         directions, details = _rewards(top)
         guesses: dict[str, str] = {}

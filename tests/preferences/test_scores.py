@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rshub.errors import InvalidInput, NotFound
-from rshub.preferences.scores import RewardScore, Scores
+from rshub.preferences.scores import Point, RewardScore, Scores
 
 FULL = {
     "schema": "rshub.scores/1",
@@ -202,3 +202,26 @@ def test_values_that_cannot_be_those_of_prompts_are_refused(samples, why):
 def test_a_score_made_in_memory_is_held_to_the_same_rule():
     with pytest.raises(InvalidInput, match="outside them"):
         RewardScore(mean=1.0, samples=(2.0, 3.0))
+
+
+def test_what_is_written_is_read_again_however_many_prompts_and_points_there_are(tmp_path):
+    values = tuple(number / 7 for number in range(2000))
+    score = RewardScore(mean=values[1000], stderr=0.1, n=2000, samples=values)
+    points = tuple(
+        Point(kind="soup", coefficients={"a": share / 300, "b": 1 - share / 300}, rewards={"a": score})
+        for share in range(300)
+    )
+    scores = Scores(rewards={"a": "max"}, points=points)
+    data = scores.to_bytes()
+    assert len(data) > 9_000_000
+    (tmp_path / "scores.json").write_bytes(data)
+    assert Scores.load(tmp_path / "scores.json") == scores
+    with pytest.raises(InvalidInput, match="more than the"):  # what others send is held to less
+        Scores.parse(data)
+
+
+def test_a_file_beyond_all_measure_is_refused_before_it_is_parsed(tmp_path, monkeypatch):
+    monkeypatch.setattr("rshub.preferences.scores.LARGEST_FILE", 1000)
+    (tmp_path / "scores.json").write_bytes(b" " * 1001)
+    with pytest.raises(InvalidInput, match="1001 bytes are more than the 1000"):
+        Scores.load(tmp_path / "scores.json")
