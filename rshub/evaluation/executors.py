@@ -115,7 +115,7 @@ class SerialExecutor:
             try:
                 job.call(lambda done, total: progress(Event(job=job.name, what="step", step=(done, total))), log)
                 outcome = Outcome(job=job.name, done=True, seconds=time.monotonic() - start)
-            except Exception as fault:  # noqa: BLE001 - whatever it is, the other jobs go on
+            except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever it is, the other jobs go on
                 traceback.print_exception(fault, file=log)
                 outcome = _failed(job, fault, time.monotonic() - start)
         gc.collect()  # a traceback held the failed job's model
@@ -275,7 +275,7 @@ def _end(processes: Sequence[subprocess.Popen[Any]]) -> None:
                 process.wait()
 
 
-def _failed(job: Job, fault: Exception, seconds: float) -> Outcome:
+def _failed(job: Job, fault: BaseException, seconds: float) -> Outcome:
     if isinstance(fault, RshubError):
         message, remedy, code = fault.message, fault.remedy, fault.exit_code
     else:

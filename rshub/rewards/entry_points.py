@@ -123,9 +123,9 @@ class EntryPointTerm:
         try:
             answer: Any = function(samples, context)
             given = list(answer)
-        except RshubError:
+        except (RshubError, KeyboardInterrupt, GeneratorExit):
             raise
-        except Exception as fault:  # somebody's code may raise anything
+        except BaseException as fault:  # somebody's code may raise anything, an exit of the program too
             raise self._wrong(f"it raised {type(fault).__name__}: {fault}") from fault
         if len(given) != len(samples):
             raise self._wrong(f"it gave {len(given)} scores for {len(samples)} samples")
@@ -153,7 +153,9 @@ class EntryPointTerm:
         found = self._found
         try:
             function = found.load()
-        except Exception as fault:  # somebody's code may raise anything
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as fault:  # somebody's code may raise anything, an exit of the program too
             raise self._wrong(f"importing {found.value} raised {type(fault).__name__}: {fault}") from fault
         if not callable(function) or isinstance(function, type):
             raise self._wrong(f"{found.value} is no function", "name a function or an object that can be called")

@@ -42,14 +42,19 @@ def test_one_after_the_other_with_a_log_each_and_failures_kept(tmp_path):
         order.append("broken")
         raise ZeroDivisionError("by zero")
 
-    calls = {"fine": fine, "refused": refused, "broken": broken, "last": fine}
+    def left(tell, log):
+        order.append("left")
+        raise SystemExit(0)
+
+    calls = {"fine": fine, "refused": refused, "broken": broken, "left": left, "last": fine}
     jobs = [Job(name=name, call=call, command=(), log=tmp_path / f"{name}.log") for name, call in calls.items()]
     outcomes = SerialExecutor().run(jobs, progress=events.append)
-    assert order == ["fine", "refused", "broken", "fine"]
+    assert order == ["fine", "refused", "broken", "left", "fine"]
     assert [(outcome.job, outcome.done, outcome.exit_code) for outcome in outcomes] == [
         ("fine", True, 0),
         ("refused", False, 5),
         ("broken", False, 1),
+        ("left", False, 1),
         ("last", True, 0),
     ]
     assert (outcomes[1].message, outcomes[1].remedy) == ("no such base", "name one")

@@ -25,6 +25,12 @@ rude.direction, rude.range, rude.needs_references, rude.about = "min", (0, 99), 
 def raises(samples, context):
     raise KeyError("lost")
 
+def leaves(samples, context):
+    raise SystemExit(0)
+
+def interrupted(samples, context):
+    raise KeyboardInterrupt
+
 def short(samples, context):
     return [1.0]
 
@@ -45,6 +51,19 @@ sideways.direction = "left"
 class Kind:
     pass
 """
+NAMES = [
+    "polite",
+    "rude",
+    "raises",
+    "leaves",
+    "interrupted",
+    "short",
+    "none",
+    "not_a_number",
+    "words",
+    "sideways",
+    "Kind",
+]
 
 
 @pytest.fixture
@@ -56,7 +75,7 @@ def install(tmp_path, monkeypatch):
         info = site / f"{package.replace('-', '_')}-{version}.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
-        names = names or ("polite", "rude", "raises", "short", "none", "not_a_number", "words", "sideways", "Kind")
+        names = names or NAMES
         lines = [f"{name} = {module}:{name}" for name in names]
         (info / "entry_points.txt").write_text(
             "\n".join(["[rshub.rewards]", *lines, f"lost = {module}:nowhere"]) + "\n"
@@ -100,6 +119,7 @@ def test_what_the_function_says_of_itself_counts(install):
     ("name", "why"),
     [
         ("raises", "it raised KeyError: 'lost'"),
+        ("leaves", "it raised SystemExit: 0"),
         ("short", "it gave 1 scores for 3 samples"),
         ("none", "it raised TypeError"),
         ("not_a_number", "its score of sample 1 is nan; None says that a sample is not scored"),
@@ -111,6 +131,18 @@ def test_a_wrong_answer_is_an_error_that_names_the_reward(install, name, why):
     with pytest.raises(RshubError) as caught:
         reward_from_spec(f"entrypoint:{name}").pin(None)(SAMPLES)
     assert caught.value.message.startswith(f"entrypoint:kind-words/{name}@1.2: {why}")
+
+
+def test_an_interruption_is_no_fault_of_a_reward(install):
+    install()
+    with pytest.raises(KeyboardInterrupt):
+        reward_from_spec("entrypoint:interrupted").pin(None)(SAMPLES)
+
+
+def test_a_package_that_exits_when_it_is_imported_is_named(install):
+    install("leaver", names=("gone",), module="leaver_of_a_test", code="raise SystemExit(0)")
+    with pytest.raises(RshubError, match="importing leaver_of_a_test:gone raised SystemExit"):
+        reward_from_spec("entrypoint:gone").pin(None)
 
 
 def test_what_cannot_be_a_reward_is_refused_before_it_scores(install):
