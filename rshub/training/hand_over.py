@@ -5,20 +5,33 @@ Both leave the expert in its folder as it is, whatever goes wrong.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rshub.errors import MissingExtra
+from rshub.errors import MissingExtra, RshubError
 from rshub.evaluation.evaluate import evaluate
+from rshub.evaluation.points import manifest_rows
 from rshub.experts.base_identity import BaseIdentity
 from rshub.experts.publish import CURVE, Published, publish
 from rshub.fronts.pictures.training import plot_training
+from rshub.preferences.scores import Scores
 from rshub.training.recipe import Recipe
 from rshub.training.result import TrainResult
 
 SCORES = "scores.json"
 MEASURED_BY = "rshub train"
+
+
+@contextmanager
+def still_whole(folder: Path) -> Iterator[None]:
+    """Say with every fault that the expert itself is whole, and where."""
+    try:
+        yield
+    except RshubError as fault:
+        fault.remedy = f"the expert itself is whole, in {folder}: rshub publish takes it; {fault.remedy}"
+        raise
 
 
 def measure(
@@ -37,19 +50,12 @@ def measure(
         endpoint=endpoint,
         token=token,
     )
-    asked: Mapping[str, Any] = scores.unknown.get("prompts") or {}
-    return tuple(
-        {
-            "reward": name,
-            "value": score.mean,
-            "stderr": score.stderr,
-            "n": score.n,
-            "split": asked.get("split"),
-            "prompts_digest": asked.get("sha256"),
-            "measured_by": MEASURED_BY,
-        }
-        for name, score in scores.points[0].rewards.items()
-    )
+    return measured_row(scores)
+
+
+def measured_row(scores: Scores) -> tuple[dict[str, Any], ...]:
+    """Give what was measured as the rows of a manifest."""
+    return tuple(manifest_rows(scores.points[0].rewards, scores.unknown["prompts"], measured_by=MEASURED_BY))
 
 
 def push_expert(

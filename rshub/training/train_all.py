@@ -2,9 +2,9 @@
 
 The runs are planned, what can move is pinned once for all of them, and an executor does what is not there yet. A run
 has its own recipe (``NAME.yaml``, which ``rshub train`` takes as it is), its folder ``NAME`` and its ``NAME.log`` in
-the output. A run whose folder is there by the same recipe is skipped, an interrupted one goes on from its checkpoint,
-one that fails stops no other, and a folder that holds something else is refused before anything starts. One call at a
-time works in an output.
+the output. A run whose folder is there by the same recipe is skipped (it is measured and published where that is asked
+for and was not done), an interrupted one goes on from its checkpoint, one that fails stops no other, and a folder that
+holds something else is refused before anything starts. One call at a time works in an output.
 """
 
 from __future__ import annotations

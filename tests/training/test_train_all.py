@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -126,7 +127,9 @@ def test_what_is_asked_for_wrongly_is_refused_before_anything_is_written(both, t
     assert not (tmp_path / "runs").exists()
 
 
-def test_what_can_move_is_pinned_and_runs_are_published_also_later(both, restaurant, tmp_path):
+@pytest.fixture
+def square(restaurant, tmp_path):
+    """A hub with the base and its prompts: it, a client, and the commits of both."""
     from rshub.hub.client import Hub
 
     with LocalHub(tmp_path / "hub") as served:
@@ -138,16 +141,54 @@ def test_what_can_move_is_pinned_and_runs_are_published_also_later(both, restaur
         base = hub.commit("ada/base", files, message="A base").commit
         data = {"data/train-00000-of-00001.jsonl": restaurant / "train.jsonl"}
         world = hub.commit("ada/world", data, message="A world", repo_type="dataset").commit
-        wanted = both | {"base": "ada/base", "dataset": "ada/world:train"}
-        options = {"endpoint": served.endpoint, "token": token, "experts": ["recall"], "output": tmp_path / "runs"}
-        train_all(wanted, **options)
-        recipe = load_yaml((tmp_path / "runs" / "recall.yaml").read_bytes(), source="recipe")
-        assert (recipe["base"], recipe["dataset"]) == (f"ada/base@{base}", f"ada/world@{world}:train")
-        later = train_all(wanted, push_prefix="ada/tiny", license="mit", **options)
-        assert [(run.state, run.repo) for run in later.runs] == [("skipped", "ada/tiny-recall")]
-        names = set(hub.info("ada/tiny-recall").files)
-        assert {"expert.json", WEIGHTS, "README.md"} <= names
-        assert [run.state for run in train_all(wanted, push_prefix="ada/tiny", **options).runs] == ["skipped"]
+        yield SimpleNamespace(served=served, token=token, hub=hub, base=base, world=world)
+
+
+def test_what_can_move_is_pinned_and_runs_are_measured_and_published_also_later(both, square, tmp_path):
+    """A push that was cut off has left an empty repo; the row is recomputed from the samples in the scores file."""
+    hub, runs = square.hub, tmp_path / "runs"
+    wanted = both | {"base": "ada/base", "dataset": "ada/world:train"}
+    options = {"endpoint": square.served.endpoint, "token": square.token, "output": runs}
+    train_all(wanted, experts=["recall"], **options)
+    recipe = load_yaml((runs / "recall.yaml").read_bytes(), source="recipe")
+    assert (recipe["base"], recipe["dataset"]) == (f"ada/base@{square.base}", f"ada/world@{square.world}:train")
+    hub.create_repo("ada/tiny-recall")
+    measured = wanted | {"eval_prompts": "ada/world:train#limit=16", "eval_limit": 8}
+    later = train_all(measured, push_prefix="ada/tiny", license="mit", **options)
+    assert [(run.state, run.repo) for run in later.runs] == [
+        ("skipped", "ada/tiny-recall"),
+        ("trained", "ada/tiny-precision"),
+    ]
+    recipe = load_yaml((runs / "precision.yaml").read_bytes(), source="recipe")
+    assert recipe["eval_prompts"] == f"ada/world@{square.world}:train#limit=16"
+    for name in ("recall", "precision"):
+        repo = f"ada/tiny-{name}"
+        commit = hub.info(repo).commit
+        assert {"expert.json", WEIGHTS, "README.md"} <= set(hub.info(repo).files)
+        manifest = json.loads(hub.read(repo, "expert.json", commit=commit, max_bytes=10**6))
+        written = json.loads((runs / name / "scores.json").read_text())["points"][0]["rewards"]
+        assert {score["reward"]: score["n"] for score in manifest["scores"]} == {"recall": 8, "precision": 8}
+        for score in manifest["scores"]:
+            assert score["value"] == pytest.approx(sum(written[score["reward"]]["samples"]) / 8, abs=1e-9)
+    before = hub.info("ada/tiny-recall").commit
+    assert [run.state for run in train_all(wanted, push_prefix="ada/tiny", **options).runs] == ["skipped"] * 2
+    assert hub.info("ada/tiny-recall").commit == before
+
+
+def test_one_that_cannot_be_published_later_stops_no_other(both, square, tmp_path):
+    runs, wanted = tmp_path / "runs", both | {"base": "ada/base", "steps": 1}
+    options = {"endpoint": square.served.endpoint, "output": runs}
+    train_all(wanted, token=square.token, **options)
+    reader = square.served.add_user("ben", role="read")
+    result = train_all(wanted, token=reader, push_prefix="ben/tiny", **options)
+    assert [(run.state, run.repo) for run in result.runs] == [("failed", None)] * 2
+    assert all(run.remedy.startswith(f"the expert itself is whole, in {run.folder}") for run in result.runs)
+    assert json.loads((runs / "train_all.json").read_text())["failed"] == 2
+    again = train_all(wanted, token=square.token, push_prefix="ada/tiny", **options)
+    assert [(run.state, run.repo) for run in again.runs] == [
+        ("skipped", "ada/tiny-recall"),
+        ("skipped", "ada/tiny-precision"),
+    ]
 
 
 def children(folder):

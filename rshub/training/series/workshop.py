@@ -17,13 +17,15 @@ from typing import Any, TextIO
 
 import yaml
 
-from rshub.errors import InvalidInput
+from rshub.errors import InvalidInput, NotFound, RshubError
 from rshub.evaluation.executors import Job, Outcome
 from rshub.experts.base_identity import BaseIdentity
+from rshub.experts.manifest import FILE_NAME
 from rshub.experts.publish import TRAINING
 from rshub.formats.canonical import digest, load_json
 from rshub.hub.client import Hub
-from rshub.training.hand_over import push_expert
+from rshub.preferences.scores import Scores
+from rshub.training.hand_over import SCORES, measure, measured_row, push_expert, still_whole
 from rshub.training.recipe import Recipe
 from rshub.training.recipe_file import read_recipe
 from rshub.training.result import TrainResult
@@ -135,8 +137,8 @@ class Workshop:
         )
 
     def result(self, run: Run, outcome: Outcome | None, hub: Hub) -> RunResult:
-        """Say what became of a run; one that was there already is published if it is not."""
-        folder, repo, log = self.folder(run), self.repo(run), self.log(run)
+        """Say what became of a run; what one that was there already lacks is made up for, and a fault is its own."""
+        folder, log = self.folder(run), self.log(run)
         if outcome is not None and not outcome.done:
             return RunResult(
                 run=run,
@@ -147,9 +149,15 @@ class Workshop:
                 message=outcome.message,
                 remedy=outcome.remedy,
             )
-        training = load_json((folder / TRAINING).read_bytes(), source=str(folder / TRAINING))
-        if outcome is None and repo is not None and not hub.exists(repo):
-            self._publish(run, repo, training)
+        try:
+            training = load_json((folder / TRAINING).read_bytes(), source=str(folder / TRAINING))
+            if outcome is None:
+                with still_whole(folder):
+                    self._make_up(run, training, hub)
+        except RshubError as fault:
+            return RunResult(
+                run=run, folder=folder, log=log, state="failed", message=fault.message, remedy=fault.remedy
+            )
         return RunResult(
             run=run,
             folder=folder,
@@ -157,16 +165,37 @@ class Workshop:
             state="skipped" if outcome is None else "trained",
             seconds=outcome.seconds if outcome is not None else 0.0,
             final=training.get("final") or {},
-            repo=repo,
+            repo=self.repo(run),
         )
 
-    def _publish(self, run: Run, repo: str, training: Mapping[str, Any]) -> None:
-        name, spec = objective(read_recipe(self._recipe_of(run)))
-        lines = [json.loads(line) for line in (self.folder(run) / LOG).read_text().splitlines()]
+    def _make_up(self, run: Run, training: Mapping[str, Any], hub: Hub) -> None:
+        """Measure and publish an expert that is there, where it is asked for and was not done when it was trained."""
+        recipe, folder, repo = read_recipe(self._recipe_of(run)), self.folder(run), self.repo(run)
+        measured = folder / SCORES
+        if recipe.eval_prompts is not None and not measured.is_file():
+            access = {key: self.options[key] for key in ("endpoint", "token")}
+            measure(recipe, folder, self.base, **access)
+        if repo is None or _is_published(repo, hub):
+            return
+        name, spec = objective(recipe)
         result = TrainResult(
-            folder=self.folder(run), training=training, log=lines, reward=name, spec=spec, base=self.base
+            folder=folder,
+            training=training,
+            log=[json.loads(line) for line in (folder / LOG).read_text().splitlines()],
+            reward=name,
+            spec=spec,
+            base=self.base,
+            scores=measured_row(Scores.load(measured)) if measured.is_file() else (),
         )
         push_expert(result, repo, **self.options)
+
+
+def _is_published(repo: str, hub: Hub) -> bool:
+    """Say whether a repo holds an expert; a push that was cut off leaves one that is empty."""
+    try:
+        return FILE_NAME in hub.info(repo).files
+    except NotFound:
+        return False
 
 
 def _environment() -> dict[str, str]:
