@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rshub.experts.base_identity import BaseIdentity
-from rshub.experts.manifest import BaseClaim, ExpertManifest
+from rshub.experts.manifest import BaseClaim, ExpertManifest, InitClaim
+from rshub.types import RepoId
 
 MIXED = {("lora", "peft"), ("full", "plain"), ("full", "diffusers"), ("partial", "plain"), ("partial", "diffusers")}
 """Kinds and formats of artefacts that are mixed."""
@@ -75,13 +76,16 @@ def _unmixed(kind: str, form: str) -> str:
     return f"{kind} ({form}) experts cannot be composed by this version"
 
 
-def lineage(manifest: ExpertManifest) -> str:
+def lineage(init: InitClaim, base: RepoId | None) -> str:
     """Name the start that an expert shares with those it may be mixed with; equal text means one lineage.
 
     A merged model that is itself the base is the base: what was merged is in its weights, which are compared by digest.
+
+    Args:
+        init: The start.
+        base: The repo of the base that the expert was trained on.
     """
-    init, base = manifest.init, manifest.base
-    if init.kind == "base" or (init.kind == "merged" and init.repo_id in {None, base.repo_id}):
+    if init.kind == "base" or (init.kind == "merged" and init.repo_id in {None, base}):
         return "base"
     origin = init.digest or f"{init.repo_id or 'unknown'}@{init.revision or 'unknown'}"
     return f"{init.kind}:{origin}"

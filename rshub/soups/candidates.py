@@ -12,6 +12,7 @@ from rshub.errors import NotFound
 from rshub.experts.base_identity import BaseIdentity
 from rshub.experts.catalog import EXPERT_TAG, find_experts, locate, read_expert
 from rshub.experts.compatibility import Reason, judge
+from rshub.experts.local_start import start_beside
 from rshub.experts.manifest import FILE_NAME, ExpertManifest
 from rshub.formats.address import parse_repo
 from rshub.hub.client import Hub
@@ -21,6 +22,9 @@ from rshub.soups.choose import Candidate
 from rshub.types import CommitSha
 
 _NO_MANIFEST = Reason(code="plain", message="no expert.json: its reward and its lineage are unknown", level="warn")
+_TRAINED_HERE = Reason(
+    code="plain", message="no expert.json: what its training.json says is taken for true", level="warn"
+)
 
 
 def asked_terms(wanted: Preference) -> tuple[PreferenceTerm, ...]:
@@ -115,10 +119,12 @@ def look_up(term: PreferenceTerm, identity: BaseIdentity, hub: Hub, rules: Polic
         folder = Path(term.name)
         if not folder.is_dir():
             raise NotFound(f"{term.name}: no such folder", where=term.name, remedy="check the path in the preference")
-        manifest = None
         if (folder / FILE_NAME).is_file():
-            manifest = ExpertManifest.from_bytes((folder / FILE_NAME).read_bytes(), source=str(folder / FILE_NAME))
-        return _candidate(term.name, None, manifest, identity, ())
+            said = ExpertManifest.from_bytes((folder / FILE_NAME).read_bytes(), source=str(folder / FILE_NAME))
+            return _candidate(term.name, None, said, identity, ())
+        start = start_beside(folder, identity.repo_id)
+        reasons = (_TRAINED_HERE if start else _NO_MANIFEST,)
+        return Candidate(reward=None, place=term.name, commit=None, start=start, reasons=reasons)
     commit, version, _ = locate(hub, parse_repo(term.label))
     info = hub.info(term.name, commit)
     manifest = read_expert(hub, info.repo_id, commit=commit) if FILE_NAME in info.files else None

@@ -13,25 +13,36 @@ from typing import Any
 
 from rshub.errors import Incompatible
 from rshub.experts.compatibility import Reason, in_short, lineage, rejects
-from rshub.experts.manifest import ExpertManifest, Score
+from rshub.experts.local_start import LocalStart
+from rshub.experts.manifest import ExpertManifest, InitClaim, Score
 from rshub.experts.versions import Version
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """An expert that might serve a term. ``manifest`` is None for a plain adapter, whose lineage is unknown."""
+    """An expert that might serve a term.
+
+    ``manifest`` is None for a plain adapter; its lineage is unknown, but where its own training says where it began.
+    """
 
     reward: str | None
     place: str
     commit: str | None
     version: Version | None = None
     manifest: ExpertManifest | None = None
+    start: LocalStart | None = None
     reasons: tuple[Reason, ...] = ()
+
+    @property
+    def init(self) -> InitClaim | None:
+        """Where its training began; None when that is unknown."""
+        return self.manifest.init if self.manifest else self.start.claim if self.start else None
 
     @property
     def lineage(self) -> str | None:
         """The start it shares with those it may be mixed with; None when it is unknown."""
-        return lineage(self.manifest) if self.manifest else None
+        base = self.manifest.base.repo_id if self.manifest else self.start.base if self.start else None
+        return lineage(self.init, base) if self.init else None
 
     def because(self, code: str, message: str) -> Candidate:
         """Give the candidate with one more reason against it."""

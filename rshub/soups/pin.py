@@ -9,6 +9,7 @@ from rshub.deltas.adapters import CONFIG, WEIGHTS
 from rshub.deltas.expert_files import ENDING, expert_files, files_in
 from rshub.errors import IntegrityError, NotFound
 from rshub.experts.base_identity import BaseIdentity
+from rshub.experts.local_start import LocalStart
 from rshub.experts.manifest import ADAPTER_INITS, FILE_NAME, ExpertManifest
 from rshub.formats.canonical import sha256
 from rshub.hub.client import Hub, RepoInfo
@@ -121,8 +122,10 @@ def pin_init(chosen: Mapping[str, Candidate], hub: Hub) -> tuple[Pin, str] | Non
         NotFound: It is not named, or not there.
     """
     for candidate in chosen.values():
-        init = candidate.manifest.init if candidate.manifest else None
+        init = candidate.init
         if init is not None and init.kind in ADAPTER_INITS:
+            if candidate.start is not None and candidate.start.folder is not None:
+                return _local_init(candidate.place, candidate.start), init.kind
             if init.repo_id is None or init.revision is None:
                 raise NotFound(
                     f"{candidate.place}: the adapter it began with is not named",
@@ -138,3 +141,23 @@ def pin_init(chosen: Mapping[str, Candidate], hub: Hub) -> tuple[Pin, str] | Non
                 )
             return pin, init.kind
     return None
+
+
+def _local_init(place: str, start: LocalStart) -> Pin:
+    """Pin a start that is a folder, the one that training began with."""
+    folder = start.folder or Path()
+    missing = next((name for name in ADAPTER_FILES if not (folder / name).is_file()), None)
+    if missing is not None:
+        raise NotFound(
+            f"{place} began with the adapter in {folder}, where there is no {missing}",
+            where=str(folder),
+            remedy="go to the folder from which it was trained, or publish both and name the repos",
+        )
+    pin = Pin(path=str(folder.resolve()), files={name: file_digest(folder / name) for name in ADAPTER_FILES})
+    if start.claim.digest is not None and pin.files[WEIGHTS] != start.claim.digest:
+        raise IntegrityError(
+            f"{place} began with an adapter of another sha256 than {folder} holds now",
+            where=str(folder),
+            remedy="put back the adapter that it began with, or train it again",
+        )
+    return pin

@@ -60,7 +60,8 @@ def test_a_lineage_is_the_start_that_was_shared():
     sft = InitClaim(kind="adapter", repo_id="org/sft", revision="3" * 40, digest=A)
     renamed = InitClaim(kind="adapter", repo_id="fork/sft", revision="4" * 40, digest=A)
     other = InitClaim(kind="adapter", repo_id="org/sft", revision="5" * 40, digest=B)
-    assert lineage(expert()) == lineage(expert(InitClaim(kind="merged"))) == "base"
-    assert lineage(expert(InitClaim(kind="merged", repo_id="org/base"))) == "base"
-    assert lineage(expert(sft)) == lineage(expert(renamed)) != lineage(expert(other))
-    assert lineage(expert(InitClaim(kind="merged", repo_id="org/else", revision="3" * 40))) != "base"
+    base = BASE.repo_id
+    assert lineage(InitClaim(), base) == lineage(InitClaim(kind="merged"), base) == "base"
+    assert lineage(InitClaim(kind="merged", repo_id="org/base"), base) == "base"
+    assert lineage(sft, base) == lineage(renamed, base) != lineage(other, base)
+    assert lineage(InitClaim(kind="merged", repo_id="org/else", revision="3" * 40), base) != "base"
