@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from rshub.deltas.expert_tensors import read_expert
-from rshub.errors import InvalidInput, MissingExtra, RshubError
+from rshub.errors import InvalidInput, MissingExtra
 from rshub.experts.base_identity import BaseIdentity, identify_base
 from rshub.experts.publish import TRAINING, check_target
 from rshub.formats.address import parse_repo
@@ -30,7 +30,7 @@ from rshub.prompts.read import read_prompts
 from rshub.soups.fetch import fetch_base
 from rshub.soups.pin import pin_base
 from rshub.tensors.writer import fresh_folder
-from rshub.training.hand_over import measure, push_expert
+from rshub.training.hand_over import measure, push_expert, still_whole
 from rshub.training.methods.lesson import Lesson, Tell, Trained
 from rshub.training.methods.rows import refuse_bare, refuse_few, rows_of
 from rshub.training.produce import put_adapter, put_model
@@ -63,6 +63,9 @@ def train(
     on_log: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> TrainResult:
     """Train the expert that a recipe describes.
+
+    Where a launcher has started several processes, each of them calls this: they share one run, whose numbers are the
+    recipe's (``batch`` is that of the whole run), and only the first of them writes, measures and publishes.
 
     Args:
         recipe: A YAML file, or a mapping of the same shape.
@@ -134,7 +137,7 @@ def train(
     result = TrainResult(folder=folder, training=training, log=trained.lines, reward=name, spec=spec, base=base)
     if trained.stopped:
         result = replace(result, notes=(str(trained.stopped),))
-    try:
+    with still_whole(folder):
         if wanted.eval_prompts is not None:
             result = replace(result, scores=measure(wanted, folder, base, endpoint=endpoint, token=token))
         if push is not None:
@@ -142,9 +145,6 @@ def train(
                 result, push, private=private, license=license, endpoint=endpoint, token=token
             )
             result = replace(result, published=published, notes=(*result.notes, *note))
-    except RshubError as fault:
-        fault.remedy = f"the expert itself is whole, in {folder}: rshub publish takes it; {fault.remedy}"
-        raise
     return result
 
 
@@ -152,7 +152,10 @@ def _follow(
     recipe: Recipe, prompts: PromptSet, *, base: BaseIdentity, start: Start, folder: Path, hub: Hub
 ) -> TrainResult:
     """Train beside the process that leads, and leave nothing behind but what the checkpoints hold of each process."""
+    run = run_of(folder)
     with TemporaryDirectory(prefix="rshub-follow-") as scratch, fetch_base(pin_base(base), hub) as source:
+        with suppress(FileNotFoundError):  # whether to stop early is judged by the lines before a kill too
+            shutil.copyfile(run / LOG, Path(scratch) / LOG)
         trained, training = _trained(
             recipe,
             prompts,
@@ -160,7 +163,7 @@ def _follow(
             start=start,
             source=source,
             run=Path(scratch),
-            checkpoints=run_of(folder) / FOLDER,
+            checkpoints=run / FOLDER,
             folder=folder,
             tell=_both(None, None),
         )

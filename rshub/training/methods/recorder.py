@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from accelerate import PartialState
 from transformers import TrainerCallback
 
 from rshub.errors import RshubError
@@ -66,7 +67,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]  # the library is not typ
             control.should_training_stop = True
 
     def on_save(self, arguments: Any, state: Any, _control: Any, **_: Any) -> None:
-        """Mark what was written whole; of several processes only the first knows."""
+        """Mark a checkpoint whole, once every process has written its part of it."""
+        PartialState().wait_for_everyone()
         if state.is_world_process_zero:
             mark_whole(Path(arguments.output_dir), state.global_step)
 
