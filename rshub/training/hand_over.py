@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rshub.errors import MissingExtra, RshubError
+from rshub.errors import InvalidInput, MissingExtra, RshubError
 from rshub.evaluation.evaluate import evaluate
 from rshub.evaluation.points import manifest_rows
 from rshub.experts.base_identity import BaseIdentity
@@ -50,11 +50,30 @@ def measure(
         endpoint=endpoint,
         token=token,
     )
-    return measured_row(scores)
+    return _row(scores)
 
 
-def measured_row(scores: Scores) -> tuple[dict[str, Any], ...]:
-    """Give what was measured as the rows of a manifest."""
+def measured_before(folder: Path) -> tuple[dict[str, Any], ...]:
+    """Read the payoff row of an expert that was measured when it was trained; empty if it was not.
+
+    Raises:
+        InvalidInput: Other scores lie there.
+    """
+    measured = folder / SCORES
+    if not measured.is_file():
+        return ()
+    scores = Scores.load(measured)
+    try:
+        return _row(scores)
+    except (LookupError, TypeError) as fault:
+        raise InvalidInput(
+            f"{measured}: these scores do not say what they were measured on",
+            where=str(measured),
+            remedy="move that file away; with eval_prompts in the recipe it is measured again",
+        ) from fault
+
+
+def _row(scores: Scores) -> tuple[dict[str, Any], ...]:
     return tuple(manifest_rows(scores.points[0].rewards, scores.unknown["prompts"], measured_by=MEASURED_BY))
 
 

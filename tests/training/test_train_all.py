@@ -184,6 +184,12 @@ def test_one_that_cannot_be_published_later_stops_no_other(both, square, tmp_pat
     assert [(run.state, run.repo) for run in result.runs] == [("failed", None)] * 2
     assert all(run.remedy.startswith(f"the expert itself is whole, in {run.folder}") for run in result.runs)
     assert json.loads((runs / "train_all.json").read_text())["failed"] == 2
+    scores = {"schema": "rshub.scores/1", "rewards": {"recall": {"direction": "max"}}, "points": []}
+    (runs / "recall" / "scores.json").write_text(json.dumps(scores))
+    foreign = train_all(wanted, token=square.token, push_prefix="ada/tiny", **options)
+    assert [run.state for run in foreign.runs] == ["failed", "skipped"]
+    assert "do not say what they were measured on" in foreign.runs[0].message
+    (runs / "recall" / "scores.json").unlink()
     again = train_all(wanted, token=square.token, push_prefix="ada/tiny", **options)
     assert [(run.state, run.repo) for run in again.runs] == [
         ("skipped", "ada/tiny-recall"),

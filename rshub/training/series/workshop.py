@@ -24,8 +24,7 @@ from rshub.experts.manifest import FILE_NAME
 from rshub.experts.publish import TRAINING
 from rshub.formats.canonical import digest, load_json
 from rshub.hub.client import Hub
-from rshub.preferences.scores import Scores
-from rshub.training.hand_over import SCORES, measure, measured_row, push_expert, still_whole
+from rshub.training.hand_over import SCORES, measure, measured_before, push_expert, still_whole
 from rshub.training.recipe import Recipe
 from rshub.training.recipe_file import read_recipe
 from rshub.training.result import TrainResult
@@ -171,8 +170,7 @@ class Workshop:
     def _make_up(self, run: Run, training: Mapping[str, Any], hub: Hub) -> None:
         """Measure and publish an expert that is there, where it is asked for and was not done when it was trained."""
         recipe, folder, repo = read_recipe(self._recipe_of(run)), self.folder(run), self.repo(run)
-        measured = folder / SCORES
-        if recipe.eval_prompts is not None and not measured.is_file():
+        if recipe.eval_prompts is not None and not (folder / SCORES).is_file():
             access = {key: self.options[key] for key in ("endpoint", "token")}
             measure(recipe, folder, self.base, **access)
         if repo is None or _is_published(repo, hub):
@@ -185,7 +183,7 @@ class Workshop:
             reward=name,
             spec=spec,
             base=self.base,
-            scores=measured_row(Scores.load(measured)) if measured.is_file() else (),
+            scores=measured_before(folder),
         )
         push_expert(result, repo, **self.options)
 
