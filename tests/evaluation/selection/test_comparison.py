@@ -1,4 +1,4 @@
-"""Selectors compared on landscapes drawn by seed, as ``scripts/bench/selectors.py`` does at length."""
+"""Selectors compared on landscapes drawn by seed, as ``scripts/bench/compare_selectors.py`` does at length."""
 
 import importlib
 import itertools

@@ -6,8 +6,8 @@ and preferences that are drawn by seed: families of synthetic rewards (``landsca
 drawn evenly from the simplex, and published fronts, straight between their lambdas, with 21 preferences in normalised
 units. The last columns give the paper's regret over ours, and by how much ours is less than that of TPE.
 
-    scripts/bench/selectors.py --quick
-    scripts/bench/selectors.py --repeats 100 --noise 0 0.05 0.1 --families bowls s-shaped
+    scripts/bench/compare_selectors.py --quick
+    scripts/bench/compare_selectors.py --repeats 100 --noise 0 0.05 0.1 --families bowls s-shaped
 """
 
 from __future__ import annotations
