@@ -81,6 +81,7 @@ def check_target(
 
     Raises:
         InvalidInput: It holds something else or is public where it must not be, or nothing here can be shared.
+        NotFound: The token may not write to it, or not create it.
     """
     address = parse_repo(repo_id)
     sharable = [target for target in targets if _sharable(target)]
@@ -111,6 +112,7 @@ def check_target(
                 where="--publish",
                 remedy="publish to a private repo, or to one that is not there yet",
             )
+    hub.check_write(address.repo_id, repo_type="dataset")
     return address.repo_id, private
 
 

@@ -158,6 +158,29 @@ class Hub:
         with mapped(repo_id):
             return self._api.repo_exists(repo_id, repo_type=repo_type)
 
+    def check_write(self, repo_id: str, *, repo_type: RepoType = "model") -> None:
+        """See that a repo can be written to, or created where it is not there; nothing is changed.
+
+        Raises:
+            NotFound: The token may not do that, or there is none.
+            HubError: The hub or the network failed.
+        """
+        if self.exists(repo_id, repo_type=repo_type):
+            with mapped(repo_id):
+                self._api.auth_check(repo_id, repo_type=repo_type, write=True)
+            return
+        with mapped(self.shown):
+            account: dict[str, Any] = self._api.whoami()
+        namespace = repo_id.partition("/")[0]
+        roles = {str(org["name"]).lower(): org.get("roleInOrg") for org in account.get("orgs", ())}
+        roles[str(account["name"]).lower()] = ((account.get("auth") or {}).get("accessToken") or {}).get("role")
+        if roles.get(namespace.lower(), "read") == "read" or roles[str(account["name"]).lower()] == "read":
+            raise NotFound(
+                f"{repo_id}: it is not there, and the token of {account['name']} may not create it",
+                where=repo_id,
+                remedy=f"use a token that may write to {namespace}, or name a repo under {account['name']}/",
+            )
+
     def refs(self, repo_id: str, *, repo_type: RepoType = "model") -> RepoRefs:
         """List branches and git tags."""
         with mapped(repo_id):
@@ -250,7 +273,9 @@ class Hub:
     def create_repo(
         self, repo_id: str, *, private: bool = False, exist_ok: bool = True, repo_type: RepoType = "model"
     ) -> None:
-        """Create a repo; one that exists is left as it is."""
+        """Create a repo; one that exists is left as it is, and need not be one that this token could create."""
+        if exist_ok and self.exists(repo_id, repo_type=repo_type):
+            return
         with mapped(repo_id):
             self._api.create_repo(repo_id, private=private, exist_ok=exist_ok, repo_type=repo_type)
 

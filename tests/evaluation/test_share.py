@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from rshub.errors import HubError, InvalidInput
+from rshub.errors import HubError, InvalidInput, NotFound
 from rshub.evaluation.evaluate import evaluate
 from rshub.experts import measurements
 from rshub.experts.publish import publish
@@ -336,6 +336,15 @@ def test_a_repo_of_something_else_and_what_others_cannot_tell_are_refused(town, 
     town.measure("carol")
     with pytest.raises(InvalidInput, match="is public"):
         town.measure("carol", private=True)
+
+
+@pytest.mark.parametrize("repo", ["carol/numbers", "carol/more"])
+def test_a_repo_that_the_token_may_not_write_or_create_is_refused_before_anything_is_measured(town, repo):
+    town.measure("carol", "long=1")
+    before = town.files("carol/numbers")
+    with pytest.raises(NotFound, match="may not"):
+        town.measure("zoe", "short=1", repo=repo, progress=lambda *_: pytest.fail("measured"))
+    assert town.files("carol/numbers") == before
 
 
 def test_no_path_of_this_machine_goes_up(town, kitchen):

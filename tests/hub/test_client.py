@@ -95,6 +95,40 @@ def test_who_is_asking_decides_what_is_there(hub, registry):
         Hub(registry.endpoint, "hf_wrong").whoami()
 
 
+def test_who_may_write_or_create_is_known_without_doing_it(hub, registry):
+    """What is said beforehand is what the server does when it is tried."""
+    registry.hub("ben").create_repo("lab/shared", repo_type="dataset")
+    reader = Hub(registry.endpoint, registry.served.add_user("rea", role="read", orgs=[("lab", "read")]))
+    onlooker = Hub(registry.endpoint, registry.served.add_user("ola", orgs=[("lab", "read")]))
+    nobody = Hub(registry.endpoint, "hf_wrong")
+    asked = {"ada": hub, "ben": registry.hub("ben"), "rea": reader, "ola": onlooker, "nobody": nobody}
+    places = ("ada/things", "lab/shared", "ada/new", "lab/new", "ben/new", "rea/new", "ola/new")
+    allowed = {"ada": {"ada/things", "lab/shared", "ada/new", "lab/new"}, "ola": {"ola/new"}}
+    allowed["ben"] = {"lab/shared", "lab/new", "ben/new"}
+    for who, client in asked.items():
+        for place in places:
+            kind = "dataset" if place == "lab/shared" else "model"
+            if place in allowed.get(who, ()):
+                client.check_write(place, repo_type=kind)
+            else:
+                with pytest.raises(NotFound):
+                    client.check_write(place, repo_type=kind)
+    assert not any(hub.exists(place) for place in places if place.endswith("/new"))
+    for who, client in asked.items():
+        for place in ("ada/new", "lab/new", "ben/new", "rea/new", "ola/new"):
+            number = place.replace("/new", f"/by-{who}")
+            if place in allowed.get(who, ()):
+                client.create_repo(number)
+            else:
+                with pytest.raises(NotFound):
+                    client.create_repo(number)
+
+
+def test_a_repo_that_is_there_need_not_be_one_that_can_be_created(hub, registry):
+    registry.hub("ben").create_repo("ada/things")
+    assert "README.md" in hub.info("ada/things").files
+
+
 def test_what_is_no_name_or_no_server_is_said_at_once(registry):
     with pytest.raises(InvalidInput):
         registry.hub().info("not a repo")
