@@ -21,7 +21,7 @@ from rshub.preferences.simplex import Array, pairs_of, rounded
 Allowed = Callable[[Array], bool]
 
 _STEP = 0.1
-_FINEST = 0.004
+_FINEST = 0.5e-6  # half of the last digit that a share has
 _OUTCOMES = 16  # drawn twice, with either sign
 _PROMISING = 160
 _WORTH_A_TRY = 120
@@ -114,7 +114,10 @@ def wished(beliefs: Mapping[str, Belief], factors: Mapping[str, float], at: Arra
 
 
 def climb(height: Callable[[Array], Array], start: Array, allowed: Allowed) -> Array:
-    """Move shares from one expert to another as long as that leads upwards, in ever smaller steps."""
+    """Move shares from one expert to another as long as that leads upwards, in ever smaller steps.
+
+    The steps get as small as shares can differ, so that a bound is reached and not only approached.
+    """
     here, level, step = start, float(height(start[None])[0]), _STEP
     count = len(start)
     while step > _FINEST:
@@ -130,7 +133,7 @@ def climb(height: Callable[[Array], Array], start: Array, allowed: Allowed) -> A
         able = np.array([there for there in moved if allowed(there)]).reshape(-1, count)
         heights = height(able) if len(able) else np.array([-np.inf])
         best = int(heights.argmax())
-        if heights[best] > level + 1e-12 * max(1.0, abs(level)):
+        if heights[best] > level + 1e-12 * abs(level):
             here, level = able[best], float(heights[best])
         else:
             step /= 2.0

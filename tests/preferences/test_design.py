@@ -76,7 +76,22 @@ def test_climbing_a_hill_ends_at_its_top(seed, count):
 
 def test_a_climb_stays_where_it_may():
     found = climb(lambda at: at[:, 0], np.array([0.2, 0.8]), lambda at: at[0] <= 0.61)
-    assert found[0] == pytest.approx(0.61, abs=0.01)
+    assert found.tolist() == [0.61, 0.39]
+
+
+@given(most=st.tuples(*[st.integers(300_000, 900_000)] * 3), way=st.tuples(*[st.integers(-5, 5)] * 3))
+def test_a_climb_reaches_the_bounds(most, way):
+    """A plane is highest where experts are taken up to their bounds, the best one first."""
+    bounds, slope = np.array(most) / 1e6, np.array(way) * 1e-5
+    start = np.array(bounds / bounds.sum()).round(4)
+    start[2] = 1.0 - start[0] - start[1]
+    top, left = 0.0, 1.0
+    if bounds.sum() < 1.01:
+        return
+    for at in np.argsort(-slope, kind="stable"):
+        top, left = top + slope[at] * min(bounds[at], left), left - min(bounds[at], left)
+    found = climb(lambda at: at @ slope, start, lambda at: bool((at <= bounds + 1e-9).all()))
+    assert float(found @ slope) == pytest.approx(top, abs=1e-5 * 3e-6)
 
 
 def test_the_gain_of_an_evaluation_is_what_drawn_outcomes_say():

@@ -23,6 +23,7 @@ from rshub.errors import Incompatible
 from rshub.preferences.belief import Belief
 from rshub.preferences.design import Allowed, candidates, climb, fill_evenly, gains, wished
 from rshub.preferences.evidence import Evidence
+from rshub.preferences.limits import Limits
 from rshub.preferences.preference import INIT
 from rshub.preferences.simplex import Array, rounded
 from rshub.preferences.surrogate import LEAST_R2
@@ -37,6 +38,7 @@ _WORLDS = 16
 _DRAWS = 40  # in each
 _AIMS = 100
 _TRIES = 2000
+_WITHIN = 300  # random points within limits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,7 @@ class Space:
         allowed: Whether shares of the corners may be used.
         seed: What random numbers are drawn from.
         least: The least share of each corner, where a policy asks for some.
+        limits: The same rules as ``allowed``, as numbers; None where there are none, or they are not known.
     """
 
     corners: tuple[str, ...]
@@ -56,6 +59,7 @@ class Space:
     init: float = 0.0
     seed: int = 0
     least: Array | None = None
+    limits: Limits | None = None
 
     @property
     def on_a_line(self) -> bool:
@@ -82,6 +86,9 @@ class Space:
         count = len(self.corners) - bool(self.init)
         generator = np.random.default_rng([self.seed, count])
         found = np.array([self.place(point) for point in candidates(count, generator, least=self.least)])
+        if self.limits is not None:
+            within = self.limits.points(generator, _WITHIN)
+            found = np.vstack([found, *(self._rounded(point)[None] for point in within)])
         able = found[[self.may(point) for point in found]]
         if not len(able):
             raise Incompatible(
@@ -90,6 +97,11 @@ class Space:
                 remedy="widen the bounds, or name other experts",
             )
         return np.unique(able, axis=0)
+
+    def _rounded(self, shares: Array) -> Array:
+        """Round, unless that leads out of the limits."""
+        near = rounded(shares)
+        return near if self.may(near) else shares
 
     def coefficients(self, shares: Array) -> dict[str, float]:
         """Name the shares."""
@@ -185,13 +197,15 @@ def regret(space: Space, evidence: Evidence, wish: Wish, shares: Array) -> tuple
     In units of the wish. Functions are drawn from what may be believed of every reward, at the most promising points.
     """
     generator = np.random.default_rng([space.seed, len(evidence.points), 1])
-    lost = np.concatenate([_lost(space, evidence, wish, shares, generator) for _ in range(_WORLDS)])
+    top = _summit(space, {name: evidence.columns[name].belief for name in wish.factors}, wish)
+    known = np.vstack([shares, top])
+    lost = np.concatenate([_lost(space, evidence, wish, known, generator) for _ in range(_WORLDS)])
     low, high = np.quantile(lost, (0.025, 0.975)).tolist()
     return low, float(lost.mean()), high
 
 
-def _lost(space: Space, evidence: Evidence, wish: Wish, shares: Array, generator: np.random.Generator) -> Array:
-    """Draw one belief of each reward by how likely it is, and functions from it."""
+def _lost(space: Space, evidence: Evidence, wish: Wish, known: Array, generator: np.random.Generator) -> Array:
+    """Draw one belief of each reward by how likely it is, and functions from it: what the first known place misses."""
     beliefs = {}
     for name in wish.factors:
         likely = evidence.columns[name].beliefs
@@ -200,7 +214,7 @@ def _lost(space: Space, evidence: Evidence, wish: Wish, shares: Array, generator
     at = space.candidates
     spread = np.sqrt(sum(factor**2 * beliefs[name].variance(at) for name, factor in wish.factors.items()))
     promising = at[np.argsort(-(wished(beliefs, wish.factors, at) + 2.0 * spread), kind="stable")[:_AIMS]]
-    aims = np.vstack([shares, promising])
+    aims = np.vstack([known, promising])
     covariance = np.sum(
         [factor**2 * beliefs[name].covariance(aims, aims) for name, factor in wish.factors.items()], axis=0
     )
