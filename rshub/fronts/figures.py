@@ -19,6 +19,7 @@ from rshub.fronts.coverage import cover, uncovered
 from rshub.fronts.differences import clear
 from rshub.fronts.pareto import Array, area_over_polyline, dominates, hypervolume, non_dominated
 from rshub.fronts.words import connection, figure
+from rshub.preferences.evidence import left_out, off_one
 from rshub.preferences.scores import KINDS, SOUPS, Scores
 
 
@@ -73,6 +74,10 @@ def shortfalls(
 
 
 def _connect(scores: Scores, result: dict[str, Any]) -> None:
+    """Fill in the margins; soups that may or may not lie between experts are left out, and a note says so."""
+    unsure = [number for number, point in enumerate(scores.points) if off_one(point)]
+    if unsure:
+        result["notes"].append(f"left out of connectivity, {left_out(unsure)}")
     for reward in scores.rewards:
         found, why = margins(scores, reward)
         if not found:

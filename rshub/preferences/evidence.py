@@ -23,7 +23,7 @@ from rshub.preferences.preference import INIT, SUM_TOLERANCE
 from rshub.preferences.scores import SOUPS, Point, RewardScore, Scores, oriented
 from rshub.preferences.simplex import Array
 
-__all__ = ["Column", "Evidence", "gather", "shares_of"]
+__all__ = ["Column", "Evidence", "gather", "left_out", "off_one", "shares_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +62,22 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """All evaluations that count: their points in the scores, their shares of the corners, and the rewards."""
+    """All evaluations that count: their points in the scores, their shares of the corners, and the rewards.
+
+    ``off_one`` are the points that do not count, though they name no other experts, since their coefficients do not sum
+    to 1.
+    """
 
     corners: tuple[str, ...]
     points: tuple[int, ...]
     shares: Array
     columns: Mapping[str, Column]
+    off_one: tuple[int, ...] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of the evaluations that do not count."""
+        return [f"left out of the selection, {left_out(self.off_one)}"] if self.off_one else []
 
     def complete(self, rewards: Sequence[str]) -> list[int]:
         """List the rows that have all of these rewards."""
@@ -97,12 +107,14 @@ def gather(scores: Scores, corners: Sequence[str]) -> Evidence:
         scores: What was measured; coefficients go by the names of the corners.
         corners: What soups are made of.
     """
-    kept, rows = [], []
+    kept, rows, off = [], [], []
     for number, point in enumerate(scores.points):
         shares = shares_of(point, corners)
         if shares is not None:
             kept.append(number)
             rows.append(shares)
+        elif off_one(point) and set(point.coefficients or {}) <= {*corners, INIT}:
+            off.append(number)
     shares = np.array(rows).reshape(len(rows), len(corners))
     columns = {}
     for name, direction in scores.rewards.items():
@@ -111,7 +123,7 @@ def gather(scores: Scores, corners: Sequence[str]) -> Evidence:
             measured = [scores.points[kept[row]].rewards[name] for row in having]
             values = np.array([oriented(score.mean, direction) for score in measured])
             columns[name] = Column(rows=tuple(having), shares=shares[having], values=values, errors=_errors(measured))
-    return Evidence(corners=tuple(corners), points=tuple(kept), shares=shares, columns=columns)
+    return Evidence(corners=tuple(corners), points=tuple(kept), shares=shares, columns=columns, off_one=tuple(off))
 
 
 def shares_of(point: Point, corners: Sequence[str]) -> Array | None:
@@ -132,6 +144,19 @@ def shares_of(point: Point, corners: Sequence[str]) -> Array | None:
         return None
     total = math.fsum(named.values())
     return np.array([named.get(corner, 0.0) / total for corner in corners])
+
+
+def off_one(point: Point) -> bool:
+    """Say whether this is a soup whose coefficients do not sum to 1: rounded ones do not, and nobody can tell."""
+    named = [value for value in (point.coefficients or {}).values() if value != 0.0]
+    return point.kind in SOUPS and bool(named) and abs(math.fsum(named) - 1.0) > SUM_TOLERANCE
+
+
+def left_out(points: Sequence[int]) -> str:
+    """Name points whose coefficients do not sum to 1, and how many they are."""
+    some = ", ".join(map(str, points[:10])) + (", ..." if len(points) > 10 else "")
+    what = "1 soup, whose" if len(points) == 1 else f"{len(points)} soups, whose"
+    return f"{what} coefficients do not sum to 1: point{'' if len(points) == 1 else 's'} {some}"
 
 
 def _errors(measured: Sequence[RewardScore]) -> Array | None:

@@ -3,6 +3,7 @@
 import pytest
 
 from rshub.fronts.connectivity import interior_shares, margins
+from rshub.fronts.front import front, lines
 from rshub.preferences.scores import Point
 
 
@@ -90,3 +91,36 @@ def test_why_there_is_no_margin(typed, points, why):
     found, reason = margins(typed({"a": "max", "b": "max"}, *points), "a")
     assert found == []
     assert reason.startswith(why)
+
+
+THIRDS = [
+    *(soup({name: 1}, kind="expert", a=1.0) for name in "xyz"),
+    soup({"x": 0.5, "y": 0.5}, a=1.2),
+    soup({"x": 0.333, "y": 0.333, "z": 0.334}, a=1.1),
+]
+
+
+def test_soups_whose_coefficients_do_not_sum_to_one_are_left_out_aloud(typed):
+    """A soup of rounded thirds may lie far below the line: whoever requires connectivity is told."""
+    thirds = soup({"x": 0.33, "y": 0.33, "z": 0.33}, a=-5.0)
+    said = "left out of connectivity, 1 soup, whose coefficients do not sum to 1: point 5"
+    found = front(scores=typed({"a": "max"}, *THIRDS, thirds), require=["connectivity"], checks=True)
+    assert found["notes"] == [said]
+    assert found["connectivity"]["a"]["share_holding"] == 1.0
+    assert f"note: {said}" in lines(found)
+    two = front(scores=typed({"a": "max"}, *THIRDS, thirds, soup({"x": 0.99}, a=0)))
+    assert two["notes"] == ["left out of connectivity, 2 soups, whose coefficients do not sum to 1: points 5, 6"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kind": "init", "rewards": {"a": 0.0}},
+        soup({"x": 0.5, "y": 0.3, "init": 0.2}, a=0.0),
+        soup({"x": 1.5, "y": -0.5}, a=0.0),
+        soup({"x": 0.3}, kind="morl", a=0.0),
+        soup({}, a=0.0),
+    ],
+)
+def test_other_points_are_not_said_to_be_off(typed, other):
+    assert front(scores=typed({"a": "max"}, *THIRDS, other))["notes"] == []

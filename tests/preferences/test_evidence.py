@@ -78,3 +78,16 @@ def test_errors_as_they_are_stated():
     assert paired == pytest.approx(centred @ centred.T / 2 / 3)
     mixed = gather(scores(point(2.0, samples=rows[0], stderr=0.5), point(1.0, stderr=0.2)), "a").columns["a"].errors
     assert mixed.tolist() == [0.5, 0.2]
+
+
+def test_soups_whose_coefficients_do_not_sum_to_one_are_told():
+    off = {"kind": "soup", "coefficients": {"a": 0.33, "b": 0.66}, "rewards": {"a": 9, "b": 9}}
+    others = {"kind": "soup", "coefficients": {"a": 0.3, "c": 0.3}, "rewards": {"a": 9, "b": 9}}
+    data = scores(soup(1, 1, 5), off, soup(0.5, 3), others, soup(0.3, 3, kind="morl"))
+    found = gather(data, "ab")
+    assert found.points == (0, 2)
+    assert found.off_one == (1,)
+    assert found.notes == ["left out of the selection, 1 soup, whose coefficients do not sum to 1: point 1"]
+    with_start = gather(data, ("a", "b", "init"))  # there, what is missing is a share of the start
+    assert with_start.points == (0, 1, 2)
+    assert with_start.notes == []
