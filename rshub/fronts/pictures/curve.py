@@ -38,6 +38,7 @@ from rshub.preferences.scores import SOUPS, RewardScore, Scores
 MOST_PANELS = 30
 _COLUMNS = {1: 1, 2: 2, 4: 2}
 _MOST_MARKED = 40
+_LONGEST, _LEAST = 30, 12  # letters of a name above a panel
 
 Measured = tuple[float, float, float | None]
 """lambda, the mean, and its standard error."""
@@ -116,16 +117,19 @@ def plot_curves(
     rows = math.ceil(len(drawn) / columns)
     with sheet(path, doing="drawing rewards against lambda", size=(1.0 + 3.0 * columns, 1.4 + 2.25 * rows)) as figure:
         grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
+        shown = []
         for number, axes in enumerate(grid.flat):
             if number >= len(drawn):
                 axes.set_visible(False)
                 continue
-            _draw(axes, drawn[number])
+            curve = drawn[number]
+            shown.append((axes, _draw(axes, curve), curve.reward, _how(curve)))
             if number + columns >= len(drawn):
-                axes.set_xlabel(f"λ of {short(leader)}")
+                shown.append((axes, axes.set_xlabel(f"λ of {short(leader)}"), leader, ("λ of ", "")))
                 axes.xaxis.set_tick_params(labelbottom=True)
-        headline_of(figure, title if title is not None else f"Rewards against λ of {short(leader)}")
+        _headline(figure, title, leader)
         legend_below(figure, _entries(drawn))
+        _fit(figure, shown)
     left_out = len(known_rewards(scores, rewards)) - len(drawn)
     return [f"picture: {left_out} rewards were measured at no soup and are not drawn"] if left_out else []
 
@@ -180,7 +184,8 @@ def _by_share(rows: Sequence[Measured]) -> tuple[Measured, ...]:
     return tuple(found)
 
 
-def _draw(axes: Any, curve: Curve) -> None:
+def _draw(axes: Any, curve: Curve) -> Any:
+    """Draw a curve, and give the title of its panel."""
     panel(axes)
     if curve.start is not None:
         axes.axhline(curve.start, color=GREY, linewidth=1.1, linestyle=DOTS, zorder=2)
@@ -203,12 +208,44 @@ def _draw(axes: Any, curve: Curve) -> None:
     axes.set_xlim(min(0.0, *ends) - 0.04, max(1.0, *ends) + 0.04)
     axes.margins(y=0.12)
     axes.locator_params(axis="y", nbins=5)
-    how = {True: " (trained on)", False: " (not trained on)", None: ""}[curve.trained]
     weight = "normal" if curve.trained is False else "bold"
-    axes.set_title(short(curve.reward, 30 - len(how) // 2) + how, loc="left", fontsize=9.5, fontweight=weight)
+    title = axes.set_title(_named(curve.reward, _how(curve), _LONGEST), loc="left", fontsize=9.5, fontweight=weight)
     axes.set_ylabel(better(curve.direction), fontsize=8, color=GREY)
     if curve.direction == "min":
         axes.invert_yaxis()
+    return title
+
+
+def _how(curve: Curve) -> tuple[str, str]:
+    """Say what stands before and after the name in a title."""
+    return "", {True: " (trained on)", False: " (not trained on)", None: ""}[curve.trained]
+
+
+def _named(name: str, around: tuple[str, str], longest: int) -> str:
+    before, after = around
+    return before + short(name, max(_LEAST, longest - len(after) // 2)) + after
+
+
+def _headline(figure: Any, title: str | None, leader: str) -> None:
+    """Write the title that was given, or one with as much of the leader's name as the width holds."""
+    if title is not None:
+        headline_of(figure, title)
+        return
+    for longest in range(_LONGEST, _LEAST - 1, -1):
+        headline_of(figure, f"Rewards against λ of {short(leader, longest)}")
+        if figure.texts[0].get_window_extent().width <= 0.97 * figure.bbox.width:
+            return
+
+
+def _fit(figure: Any, shown: Sequence[tuple[Any, Any, str, tuple[str, str]]]) -> None:
+    """Cut names in titles and labels to the width of their panel: letters differ in width, and a layout counts none."""
+    figure.draw_without_rendering()
+    for axes, text, name, around in shown:
+        width = axes.get_window_extent().width
+        longest = _LONGEST
+        while text.get_window_extent().width > width and longest > _LEAST:
+            longest -= 1
+            text.set_text(_named(name, around, longest))
 
 
 def _band(axes: Any, rows: Sequence[Measured]) -> None:

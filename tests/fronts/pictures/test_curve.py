@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from rshub.errors import InvalidInput
 from rshub.fronts.pictures.curve import curves, error_of, plot_curves
@@ -93,6 +94,26 @@ def test_odd_tables_are_drawn_without_a_warning(points, tmp_path, typed):
     plot_curves(scores, tmp_path / "one.png", title="$odd " * 60)
     plot_curves(scores, tmp_path / "two.png", title="$odd " * 60)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("letter", ["W", "i"])
+def test_names_of_wide_letters_end_within_the_picture_and_within_their_panel(count, letter, tmp_path, typed):
+    """The edges of the picture stay white, and so does what lies between the titles of two panels."""
+    names = [f"{end}{letter * 60}{end}" for end in "ABC"]
+    points = [
+        {"kind": "soup", "coefficients": dict(zip(names, (s, 1 - s), strict=False)), "rewards": dict.fromkeys(names, s)}
+        for s in (0.0, 0.5, 1.0)
+    ]
+    plot_curves(typed(dict.fromkeys(names, "max"), *points), tmp_path / "wide.png", rewards=names[:count])
+    picture = imread(tmp_path / "wide.png")[:, :, :3]
+    assert (picture[:, -2:] == 1.0).all()
+    assert (picture[:, :2] == 1.0).all()
+    inked = np.flatnonzero((picture < 0.9).any(axis=(1, 2)))
+    lines = np.split(inked, np.flatnonzero(np.diff(inked) > 1) + 1)
+    titles = lines[1] if count > 1 else lines[2]  # below a headline of one line, or of two in a narrow picture
+    columns = np.flatnonzero((picture[titles] < 0.9).any(axis=(0, 2)))
+    assert int((np.diff(columns) > 35).sum()) == count - 1
 
 
 def test_rewards_that_no_soup_has_are_said_to_be_left_out(typed, tmp_path):
