@@ -194,3 +194,26 @@ def test_the_published_captioning_metrics_make_a_page(published):
     said = [text for tag, text in page.texts if tag == "span"][: len(names)]
     assert said == ["yes" if held else "no" for held in holds]
     assert math.isclose(sum(holds), len(names))
+
+
+def test_long_names_and_preferences_do_not_widen_the_page(typed):
+    """Whatever others wrote breaks anywhere, and a preference of ten thousand letters is cut in the table."""
+    name, preference = "n" * 300, "p" * 10_000
+    points = [
+        {"kind": "expert", "coefficients": {name: 1}, "rewards": {name: 1.0}},
+        {"kind": "expert", "coefficients": {"b": 1}, "rewards": {name: 0.0}},
+        {"kind": "morl", "preference": preference, "rewards": {name: 0.5}},
+    ]
+    page = Page(render(typed({name: "max"}, *points)))
+    (style,) = [text for tag, text in page.texts if tag == "style"]
+    breaking = {
+        tag.strip()
+        for rule in style.split("}")
+        if "overflow-wrap: anywhere" in rule
+        for tag in rule.partition("{")[0].split(",")
+    }
+    assert {"h1", "h3", "h4", "p", "li", "dt", "dd", "figcaption", "caption", "pre"} <= breaking
+    heads = [text for tag, text in page.texts if tag == "th"]
+    (cut,) = [text for text in heads if "pppp" in text]
+    assert len(cut) == 160
+    assert cut.endswith("…")
