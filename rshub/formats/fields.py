@@ -103,11 +103,12 @@ class Fields:
         return value
 
     def integer(self, key: str, *, default: int | None = None, least: int = 0, most: int = 2**53) -> int:
-        """Give a whole number within bounds."""
+        """Give a whole number within bounds; where it is none or outside, the least, so that one fault is told once."""
+        known = len(self._problems)
         value = self._typed(key, int, "a whole number", default)
-        if not least <= value <= most:
+        if len(self._problems) == known and not least <= value <= most:
             self.fault(key, f"{value} is outside {least} to {most}")
-        return int(value)
+        return int(value) if len(self._problems) == known else least
 
     def number(self, key: str, *, default: float | None = None) -> float:
         """Give a finite number."""

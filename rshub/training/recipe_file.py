@@ -163,7 +163,7 @@ def _load(path: Path) -> dict[str, Any]:
 def _override(value: dict[str, Any], key: str, text: str) -> None:
     """Put one ``key.sub=value`` into the recipe; a reward's name may hold dots, so only the first one splits."""
     outer, dot, inner = key.partition(".")
-    if not KEY.fullmatch(key) or (dot and not inner):
+    if not KEY.fullmatch(key) or (dot and (not inner or inner.startswith("."))):
         raise InvalidInput(f"--set {key}={text}: {key!r} is no key", where=key, remedy="write --set lora.r=4")
     try:
         new = _value(text)
@@ -215,7 +215,21 @@ def _weights(fields: Fields, rewards: Mapping[str, Reward]) -> dict[str, float]:
         weights = dict.fromkeys(weights, 1.0)
     if rewards and not any(weights.values()):
         fields.fault("reward_weights", f"give a weight to one of {', '.join(rewards)}")
+    used = [name for name, weight in weights.items() if weight]
+    if len(used) == 1 and weights[used[0]] < 0:  # its expert would be called by the reward that it gets less of
+        inner.fault(used[0], _opposite(used[0], rewards[used[0]]))
     return weights
+
+
+def _opposite(name: str, reward: Reward) -> str:
+    """Say how the opposite of a reward is trained for under a name of its own."""
+    least = reward.direction == "min"  # whatever has a factor is to be maximised
+    spec = Reward({term: (2.0 if least else -1.0) * factor for term, factor in reward.terms.items()}).spec
+    opposite = f"{'more' if least else 'less'}-{name}"
+    return (
+        f"a negative weight alone trains for the opposite of {name}, which needs a name of its own: "
+        f"write rewards: {{{opposite}: {spec!r}}} and give that the weight 1"
+    )
 
 
 def _init(fields: Fields) -> str:

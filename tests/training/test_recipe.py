@@ -130,8 +130,16 @@ def test_overrides_go_by_the_rules_of_the_file():
     assert recipe.mixture() == {"recall": 0.5, "rouge.f": 0.5}
     assert "stepz: no such key; did you mean 'steps'?" in faults(least(), stepz="7")
     assert "lora.rr: no such key" in faults(least(), **{"lora.rr": "7"})
-    assert "steps: a whole number is expected, not str" in faults(least(), steps="many")
-    for key, text in (("steps", "[1"), ("steps", "1\nseed: 2"), ("base.x", "1"), ("", "1"), ("lora.", "1")):
+    for text in ("many", "1,2"):
+        assert faults(least(), steps=text) == "steps: a whole number is expected, not str"
+    for key, text in (
+        ("steps", "[1"),
+        ("steps", "1\nseed: 2"),
+        ("base.x", "1"),
+        ("", "1"),
+        ("lora.", "1"),
+        ("a..b", "1"),
+    ):
         with pytest.raises(InvalidInput, match="--set"):
             read_recipe(least(), overrides={key: text})
 
@@ -169,6 +177,10 @@ def test_the_mapping_that_was_given_is_left_alone():
         ({"reward_weights": {"precision": 1}}, "reward_weights.precision: no such key"),
         ({"reward_weights": {"recall": 0}}, "reward_weights: give a weight to one of recall"),
         ({"reward_weights": {"recall": 1e308}}, "reward_weights.recall: 1e+308 is beyond 1e+09"),
+        (
+            {"reward_weights": {"recall": -1}},
+            "its own: write rewards: {less-recall: '-metric:rouge1.recall'} and give that the weight 1",
+        ),
         ({"reward_weights": {"recall": "one"}}, "reward_weights.recall: a number is expected"),
         ({"steps": 0}, "steps: 0 is outside 1"),
         ({"steps": 1.5}, "steps: a whole number is expected"),
@@ -178,6 +190,8 @@ def test_the_mapping_that_was_given_is_left_alone():
         ({"temperature": 0}, "temperature: 0.0 is not above zero"),
         ({"batch": 10, "num_generations": 4}, "batch: 10 is no multiple of num_generations, 4"),
         ({"num_generations": 1}, "num_generations: 1 is outside 2"),
+        ({"num_generations": 0}, "num_generations: 0 is outside 2"),
+        ({"num_generations": "x"}, "num_generations: a whole number is expected"),
         ({"schedule": "linaer"}, "schedule: 'linaer' is none of constant, cosine, linear; linear?"),
         ({"normalize_advantages": "yes"}, "normalize_advantages: true or false is expected"),
         ({"scale_rewards": "none"}, "scale_rewards: rloo has no such key, only grpo"),
