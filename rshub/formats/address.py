@@ -33,6 +33,11 @@ def is_folder(text: str) -> bool:
     return text.startswith(("./", "/"))
 
 
+def as_typed(folder: Path) -> str:
+    """Write a folder so that it is read as one, and never as a repo; ``Path`` drops the ``./`` that was typed."""
+    return str(folder) if folder.is_absolute() else f"./{folder}"
+
+
 def parse_repo(text: str) -> RepoAddress:
     """Read ``owner/name`` or ``owner/name@revision``.
 

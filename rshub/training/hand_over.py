@@ -15,6 +15,7 @@ from rshub.evaluation.evaluate import evaluate
 from rshub.evaluation.points import manifest_rows
 from rshub.experts.base_identity import BaseIdentity
 from rshub.experts.publish import CURVE, Published, publish
+from rshub.formats.address import as_typed
 from rshub.fronts.pictures.training import plot_training
 from rshub.preferences.scores import Scores
 from rshub.training.recipe import Recipe
@@ -39,10 +40,10 @@ def measure(
 ) -> tuple[dict[str, Any], ...]:
     """Measure all rewards on the prompts that the recipe names, sampled as in training; give the payoff row."""
     scores = evaluate(
-        [folder if folder.is_absolute() else f"./{folder}"],
+        [as_typed(folder)],
         rewards={name: reward.spec for name, reward in recipe.rewards.items()},
         prompts=str(recipe.eval_prompts),
-        base=base.path or f"{base.repo_id}@{base.revision}",
+        base=as_typed(Path(base.path)) if base.path else f"{base.repo_id}@{base.revision}",
         limit=recipe.eval_limit,
         max_new_tokens=recipe.max_completion_length,
         temperature=recipe.temperature,

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from rshub.deltas.adapters import CONFIG, WEIGHTS, Adapter, read_adapter
-from rshub.errors import Incompatible, InvalidInput
-from rshub.experts.base_identity import BaseIdentity, read_layout
+from rshub.errors import Incompatible, InvalidInput, RshubError
+from rshub.experts.base_identity import BaseIdentity, identify_base, read_layout
 from rshub.experts.manifest import ADAPTER_INITS
 from rshub.experts.starts import claim_start
-from rshub.formats.address import parse_address
+from rshub.formats.address import as_typed, parse_address
 from rshub.formats.canonical import sha256
 from rshub.hub.client import Hub
 from rshub.soups.fetch import fetch_expert
@@ -66,8 +66,13 @@ def find_start(init: str, base: BaseIdentity, hub: Hub) -> Start:
     place = parse_address(named) if named else None
     if isinstance(place, Path):
         adapter = _plain(place, base, hub)
+        _refuse_other(adapter, base, hub)
         return Start(
-            kind=kind, place=str(place), local=True, digest=file_digest(place / WEIGHTS, afresh=True), adapter=adapter
+            kind=kind,
+            place=as_typed(place),
+            local=True,
+            digest=file_digest(place / WEIGHTS, afresh=True),
+            adapter=adapter,
         )
     claim = claim_start(kind, place, base, hub)
     pinned = f"{claim.repo_id}@{claim.revision}" if claim.repo_id else ""
@@ -118,6 +123,28 @@ def _settings(adapter: Adapter) -> LoraSettings:
 
 def _words(value: object) -> str:
     return ", ".join(value) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _refuse_other(adapter: Adapter, base: BaseIdentity, hub: Hub) -> None:
+    """Refuse an adapter in a folder whose config names another base, where that one can be looked up."""
+    named = str(adapter.config.get("base_model_name_or_path") or "")
+    revision = adapter.config.get("revision")
+    if named.startswith("/") and base.path and Path(named) == Path(base.path).resolve():
+        return
+    if not named.startswith("/"):
+        if named == base.repo_id and revision in {None, base.revision}:
+            return
+        named = f"{named}@{revision}" if revision and "@" not in named else named
+    try:
+        other = identify_base(named, hub)
+    except RshubError:  # it is not there any more, or lies where nobody can look: the layout is all that is known
+        return
+    if sorted(other.files.values()) != sorted(base.files.values()):
+        raise Incompatible(
+            f"{adapter.label}: an adapter of another base, {other}; training on {base} cannot begin with it",
+            where="init",
+            remedy="name an adapter of this base, or the base that it was trained on as the base of the recipe",
+        )
 
 
 def _plain(folder: Path, base: BaseIdentity, hub: Hub, *, label: str | None = None) -> Adapter:

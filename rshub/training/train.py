@@ -83,7 +83,7 @@ def train(
     Raises:
         InvalidInput: The recipe or an override is malformed, the prompts lack what the method needs, a run of another
             recipe is there, or the expert could not be pushed to that repo.
-        NotFound: Recipe, base, start or prompts are not there.
+        NotFound: Recipe, base, start or prompts are not there, or the token may not write to the repo or create it.
         IntegrityError: The base's files are not what the hub says they are, or the training ended in NaN.
         Incompatible: The start belongs to another base, or the expert may not be published as it is.
         OutputError: The output cannot be written, or something is there already.
@@ -107,6 +107,8 @@ def train(
     prompts = read_prompts(wanted.dataset, endpoint=endpoint, token=token)
     refuse_bare(wanted, prompts)
     refuse_few(wanted, len(prompts.prompts), prompts.name)
+    if wanted.eval_prompts is not None:  # read again at the end: what is missing is known now
+        read_prompts(wanted.eval_prompts, limit=wanted.eval_limit, endpoint=endpoint, token=token)
     if wanted.reinforced or wanted.eval_prompts:
         for reward in wanted.rewards.values():
             reward.make_ready({"corpus": prompts.references()})
@@ -259,6 +261,7 @@ def _refuse_unpublishable(base: BaseIdentity, start: Start, push: str, reward: s
             remedy=f"publish that adapter first and write init: {start.kind}:OWNER/NAME, or leave --push out",
         )
     check_target(push, reward, hub, private=private)
+    hub.check_write(parse_repo(push).repo_id)
 
 
 def _emptied(folder: Path) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rshub.errors import InvalidInput
-from rshub.formats.address import RepoAddress, parse_address, parse_repo
+from rshub.formats.address import RepoAddress, as_typed, parse_address, parse_repo
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,8 @@ def test_a_folder_begins_with_a_dot_or_a_slash_and_nothing_is_guessed():
     assert parse_address("./a/b") == Path("a/b")
     assert parse_address("/a/b") == Path("/a/b")
     assert parse_address("a/b") == RepoAddress(repo_id="a/b")
+
+
+@pytest.mark.parametrize("folder", ["a", "a/b", "../a", "/a/b", "."])
+def test_a_folder_is_written_so_that_it_reads_back_as_one(folder):
+    assert parse_address(as_typed(Path(folder))) == Path(folder)

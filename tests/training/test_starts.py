@@ -4,17 +4,20 @@ The sums are worked out here in float64 from the tensors of base, start and expe
 """
 
 import json
+import shutil
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from rshub.errors import Incompatible, InvalidInput, NotFound
+from rshub.experts.base_identity import identify_base
 from rshub.experts.manifest import ExpertManifest
 from rshub.experts.publish import publish
 from rshub.hub.client import Hub
 from rshub.localhub import LocalHub
 from rshub.soups.compose import compose
+from rshub.training.start import find_start
 from rshub.training.train import train
 
 WEIGHTS = "adapter_model.safetensors"
@@ -207,6 +210,27 @@ def test_what_cannot_be_a_start_is_refused_before_anything_is_trained(house, pla
             **house.access,
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_an_adapter_in_a_folder_is_known_by_the_base_that_it_names(recall, restaurant, tmp_path):
+    """The same weights in another place are the same base; one changed number makes another."""
+    hub, init = Hub("http://127.0.0.1:9"), f"adapter:{recall.folder}"
+    same, other = tmp_path / "same", tmp_path / "other"
+    for folder in (same, other):
+        shutil.copytree(restaurant / "base", folder)
+    weights = load_file(other / "model.safetensors")
+    name = min(weights)
+    weights[name] = weights[name] + 1
+    save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+    for base in (restaurant / "base", same):
+        assert find_start(init, identify_base(str(base), hub), hub).digest
+    with pytest.raises(Incompatible, match=f"an adapter of another base, {restaurant / 'base'}; training on {other}"):
+        find_start(init, identify_base(str(other), hub), hub)
+    moved = tmp_path / "moved"
+    shutil.copytree(recall.folder, moved)
+    config = json.loads((moved / "adapter_config.json").read_text())
+    (moved / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": "/gone/base"}))
+    assert find_start(f"adapter:{moved}", identify_base(str(other), hub), hub).digest
 
 
 def test_what_was_measured_at_the_end_is_the_payoff_row_of_the_manifest(house, restaurant):

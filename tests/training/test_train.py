@@ -176,6 +176,8 @@ def test_a_recipe_file_trains_from_a_hub_and_publishes_what_it_trained(restauran
     [
         ({"base": "./nowhere"}, NotFound, "nowhere"),
         ({"dataset": "./nowhere.jsonl"}, NotFound, "nowhere.jsonl"),
+        ({"max_prompt_length": "1"}, InvalidInput, "without the prompts of more than 1 tokens: no prompt is left"),
+        ({"eval_prompts": "./not-here.jsonl"}, NotFound, "not-here.jsonl"),
         ({"batch": "512", "num_generations": "4"}, InvalidInput, "32 prompts are too few"),
         ({"lora.target_modules": "[no_such_module]"}, InvalidInput, "lora.target_modules"),
     ],
@@ -185,6 +187,18 @@ def test_a_run_that_cannot_be_is_refused_and_leaves_nothing(recipe, tmp_path, ov
         train(recipe, overrides=overrides, output=tmp_path / "expert")
     assert caught.value.remedy
     assert not list(tmp_path.iterdir())
+
+
+def test_folders_and_prompts_may_be_named_from_where_one_stands(restaurant, recipe, tmp_path, monkeypatch):
+    for name in ("base", "train.jsonl"):
+        (tmp_path / name).symlink_to(restaurant / name)
+    monkeypatch.chdir(tmp_path)
+    here = {"base": "./base", "dataset": "./train.jsonl", "steps": 1}
+    done = train(recipe | here | {"eval_prompts": "./train.jsonl", "eval_limit": 4}, output="expert")
+    assert {score["reward"]: score["n"] for score in done.scores} == {"recall": 4, "precision": 4}
+    lora = {key: value for key, value in recipe.items() if key != "lora"}
+    more = train(lora | here | {"init": "adapter:./expert"}, output="more")
+    assert json.loads((more.folder / "training.json").read_text())["init"] == "adapter:./expert"
 
 
 def test_prompts_without_references_are_refused_for_a_reward_that_needs_them(recipe, tmp_path):
@@ -296,16 +310,31 @@ def test_a_target_that_cannot_take_the_expert_is_refused_before_anything_is_trai
         train(recipe, push="ada/new", **access, **refused)
     with pytest.raises(InvalidInput, match="public already"):
         train(recipe, overrides={"base": "ada/base"}, push="ada/base", private=True, **access, **refused)
+    tokens = served.add_user("ben"), served.add_user("rea", role="read")
+    for who, place in (("ben", "ada/taken"), ("ben", "ada/new"), ("ben", "nobody/new"), ("rea", "rea/new")):
+        access["token"] = tokens[who == "rea"]
+        reward = "kindness" if place == "ada/taken" else "recall"
+        named = {"rewards": {reward: recipe["rewards"]["recall"]}, "reward_weights": {reward: 1.0}}
+        with pytest.raises(NotFound, match=f"{place}: .*may not"):
+            train(recipe | named, overrides={"base": "ada/base"}, push=place, **access, **refused)
     assert not (tmp_path / "expert").exists()
 
 
 def test_an_expert_that_could_not_be_pushed_is_whole_and_says_where(recipe, shop, tmp_path):
-    served, _ = shop
-    reader = served.add_user("ben", role="read")
-    with pytest.raises(RshubError) as caught:
+    """While it was trained somebody put something else into its repo."""
+    from rshub.hub.client import Hub
+
+    served, token = shop
+    hub = Hub(served.endpoint, token)
+
+    def taken(_):
+        hub.create_repo("ada/recall")
+        hub.commit("ada/recall", {"other.gguf": b"a model"}, message="Another model")
+
+    with pytest.raises(RshubError, match="holds something else") as caught:
         train(
-            recipe, overrides={"base": "ada/base", "steps": "1"}, output=tmp_path / "expert", push="ben/recall",
-            endpoint=served.endpoint, token=reader,
+            recipe, overrides={"base": "ada/base", "steps": "1"}, output=tmp_path / "expert", push="ada/recall",
+            endpoint=served.endpoint, token=token, on_log=taken,
         )  # fmt: skip
     assert f"whole, in {tmp_path / 'expert'}" in caught.value.remedy
     assert sorted(path.name for path in (tmp_path / "expert").iterdir()) == sorted([*FILES, "training_curve.png"])

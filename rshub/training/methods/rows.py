@@ -72,8 +72,14 @@ def refuse_few(recipe: Recipe, count: int, name: str) -> None:
     """Refuse prompts that do not fill one batch.
 
     Raises:
-        InvalidInput: With the batch that they would fill.
+        InvalidInput: With the batch that they would fill, if any is left.
     """
+    if not count:
+        raise InvalidInput(
+            f"{name}: no prompt is left",
+            where="max_prompt_length",
+            remedy=f"raise max_prompt_length, {recipe.max_prompt_length} now, or leave it out",
+        )
     if recipe.reinforced and count * recipe.num_generations < recipe.batch:
         raise InvalidInput(
             f"{name}: {count} prompts are too few for a batch of {recipe.batch} completions",
