@@ -30,6 +30,8 @@ STRETCH = 64
 """Prompts in one entry of the ledger."""
 WRITING = 2
 """Raised whenever the same key would give other texts than before."""
+KINDS: Mapping[str, tuple[type, ...]] = {"completions": (str,), "scores": (float, int, type(None))}
+"""What an entry of the ledger is a list of."""
 LIBRARIES = ("torch", "transformers", "tokenizers")
 """What decides the texts beside rshub itself."""
 
@@ -210,8 +212,10 @@ class Bench:
         return {"reward": self.rewards[name].digest, "samples": digest(shown), "corpus": self._corpus_digest}
 
     def _found(self, kind: str, key: Mapping[str, Any], count: int) -> list[Any] | None:
+        """Look in the ledger; what is none of ours, and of other things than texts or scores, is as good as absent."""
         value = self._ledger.find(kind, key) if self._ledger is not None else None
-        return value if isinstance(value, list) and len(value) == count else None
+        sound = isinstance(value, list) and len(value) == count and all(type(one) in KINDS[kind] for one in value)
+        return value if sound else None
 
     def _keep(self, kind: str, key: Mapping[str, Any], value: Sequence[Any] | None) -> None:
         if self._ledger is not None:

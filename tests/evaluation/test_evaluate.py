@@ -10,6 +10,7 @@ import pytest
 
 from rshub.errors import Incompatible, InvalidInput, MissingExtra, NotFound, OutputError
 from rshub.evaluation.evaluate import evaluate, named_rewards
+from rshub.evaluation.ledger import Ledger
 from rshub.fronts.front import front
 from rshub.localhub import LocalHub
 from rshub.preferences.scores import Scores
@@ -172,6 +173,20 @@ def test_the_file_is_what_was_returned_and_a_front_can_be_drawn_from_it(kitchen,
     assert (value["generation"]["seeds"], value["generation"]["temperature"]) == (2, 1.0)
     assert value["rewards"]["recall"]["spec"] == REWARDS["recall"]
     assert front(scores=scores)["connectivity"]["recall"] is not None
+
+
+@pytest.mark.parametrize(("kind", "value"), [("completions", None), ("completions", {"a": 1}), ("scores", "6")])
+def test_an_entry_of_the_ledger_that_holds_something_else_is_made_again(kitchen, tmp_path, kind, value):
+    """Its digest is right: somebody wrote it so."""
+    kept = {"ledger": tmp_path / "ledger", "remember": True, "limit": 3}
+    before = measured(kitchen, str(kitchen / "recall"), **kept)
+    paths = list((tmp_path / "ledger" / kind).rglob("*.json"))
+    assert paths
+    for path in paths:
+        entry = json.loads(path.read_bytes())
+        Ledger(tmp_path / "ledger").keep(kind, entry["key"], [value] * len(entry["value"]))
+    after = measured(kitchen, str(kitchen / "recall"), **kept)
+    assert means(after.points[0]) == means(before.points[0])
 
 
 def test_rewards_are_named_by_hand_or_by_their_metric():
