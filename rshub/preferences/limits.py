@@ -24,6 +24,7 @@ from rshub.preferences.simplex import MOST_EXPERTS, Array
 MOST_CORNERS = 400
 """Corners that are kept; beyond them some are drawn."""
 
+_ENOUGH = 2 * MOST_CORNERS  # of all boxes together
 _MIXED = 3  # corners in a random point, at most
 
 
@@ -51,9 +52,17 @@ class Limits:
     spared: tuple[int, ...] = ()
 
     def corners(self, generator: np.random.Generator) -> list[Array]:
-        """Give the corners of every box that holds a soup, rows of shares each; no box where none may be chosen."""
-        found = [self._corners_of(low, high, generator) for low, high in self._boxes()]
-        return [corners for corners in found if len(corners)]
+        """Give the corners of each box that holds a soup, of some where they are many; nothing where there is none."""
+        boxes = list(self._boxes())
+        found: list[Array] = []
+        for at in generator.permutation(len(boxes)):
+            low, high = boxes[at]
+            corners = self._corners_of(low, high, generator)
+            if len(corners):
+                found.append(corners)
+            if sum(map(len, found)) > _ENOUGH:
+                break
+        return found
 
     def points(self, generator: np.random.Generator, count: int) -> Array:
         """Give the corners, the middle of each box and random points within; no row where none may be chosen."""

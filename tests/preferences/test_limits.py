@@ -90,3 +90,10 @@ def test_limits_of_many_experts_keep_so_many_corners_at_most(count):
     between = (found > 0.01 + 1e-9) & (found < 0.15 - 1e-9)
     assert between.sum(axis=1).max() <= 1
     assert found.sum(axis=1) == pytest.approx(1.0)
+
+
+def test_experts_that_may_each_be_left_out_do_not_multiply_the_points():
+    published = {f"e{at}": LambdaBounds(min=0.05, max=0.3) for at in range(12)}
+    found = limits_of(list(published), published=published).points(np.random.default_rng(0), 10)
+    assert 12 < len(found) < 1300
+    assert not any(check(dict(zip(published, row.tolist(), strict=True)), published=published) for row in found)
