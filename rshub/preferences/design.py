@@ -27,13 +27,12 @@ _PROMISING = 160
 _WORTH_A_TRY = 120
 
 
-def candidates(count: int, generator: np.random.Generator, *, least: Array | None = None) -> Array:
+def candidates(count: int, generator: np.random.Generator) -> Array:
     """Spread points over the simplex: its corners, edges, middle, and random points of all mixtures and of few experts.
 
     Args:
         count: The experts.
         generator: The random numbers.
-        least: The least share of each expert, below 1 in sum; the points lie in the simplex that is left.
     """
     spread = {1: 0, 2: 101, 3: 150, 4: 200}.get(count, 300)
     points = [np.eye(count), np.full((1, count), 1.0 / count)]
@@ -44,10 +43,7 @@ def candidates(count: int, generator: np.random.Generator, *, least: Array | Non
         edge[np.arange(len(first)), second] = 1.0 - share
         points.append(edge)
     points += [generator.dirichlet(np.full(count, even), size=spread) for even in (1.0, 0.4)]
-    all_of_them = np.vstack(points)
-    if least is not None:
-        all_of_them = np.vstack([all_of_them, least + (1.0 - least.sum()) * all_of_them])
-    return np.array([rounded(point) for point in all_of_them])
+    return np.array([rounded(point) for point in np.vstack(points)])
 
 
 def fill_evenly(known: Sequence[float], count: int, *, low: float = 0.0, high: float = 1.0) -> list[float]:

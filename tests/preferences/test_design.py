@@ -21,12 +21,6 @@ def test_candidates_are_mixtures_with_the_corners_and_the_middle_among_them(coun
         assert np.abs(found - wanted).max(axis=1).min() < 1e-5
 
 
-def test_candidates_reach_into_a_simplex_with_least_shares():
-    least = np.array([0.4, 0.0, 0.3])
-    found = candidates(3, np.random.default_rng(0), least=least)
-    assert int((found >= least - 1e-6).all(axis=1).sum()) > 100
-
-
 @given(count=st.integers(0, 20))
 def test_between_two_experts_the_points_are_the_even_grid(count):
     assert fill_evenly([0.0, 1.0], count) == pytest.approx([step / (count + 1) for step in range(1, count + 1)])

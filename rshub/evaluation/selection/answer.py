@@ -72,7 +72,7 @@ def answer(scores: Scores, task: Task, spent: Spent, *, rule: tuple[str, Array] 
     if chosen is None:
         missing = [name for name in wish.factors if name not in evidence.columns]
         reasons["rivals"] = f"no soup of these experts was measured on {', '.join(missing)}"
-    remarks += _unused(scores, evidence)
+    remarks += [*_unused(scores, evidence), *evidence.notes]
     return Selection(
         preference="",
         units=task.units,

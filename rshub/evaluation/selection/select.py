@@ -26,9 +26,10 @@ from rshub.evaluation.selection.strategy import Space
 from rshub.formats.canonical import digest
 from rshub.formats.fields import nearest
 from rshub.preferences.evidence import gather
+from rshub.preferences.limits import limits_of
 from rshub.preferences.mapping import MAPPINGS, UNITS, Known, map_preference
 from rshub.preferences.payoff import Payoff
-from rshub.preferences.policy import LambdaBounds, Policy, check
+from rshub.preferences.policy import Policy, check
 from rshub.preferences.preference import INIT, SUM_TOLERANCE, Preference
 from rshub.preferences.scores import SOUPS, Point, Scores
 from rshub.preferences.simplex import Array
@@ -225,9 +226,8 @@ def _space(names: Sequence[str], init: float, experts: Mapping[str, Offered], ru
         coefficients = dict(zip(corners, shares.tolist(), strict=True))
         return not check(coefficients, policy=rules, published=published, repos=repos, rewards=rewards)
 
-    asked = rules.bounds if rules is not None else {}
-    least = np.array([max(0.0, asked.get(rewards.get(name, name), LambdaBounds()).min) for name in names])
-    return Space(corners=corners, init=init, allowed=allowed, least=least if 0.0 < least.sum() < 1.0 else None)
+    limits = limits_of(names, init=init, policy=rules, published=published, repos=repos, rewards=rewards)
+    return Space(corners=corners, init=init, allowed=allowed, limits=limits)
 
 
 def _store(known: Scores, out: Path | str | None, task: Task, mapping: str, source: Source) -> Store:

@@ -50,7 +50,6 @@ class Space:
         init: The share of the start, the same in every soup that may be chosen.
         allowed: Whether shares of the corners may be used.
         seed: What random numbers are drawn from.
-        least: The least share of each corner, where a policy asks for some.
         limits: The same rules as ``allowed``, as numbers; None where there are none, or they are not known.
     """
 
@@ -58,7 +57,6 @@ class Space:
     allowed: Allowed
     init: float = 0.0
     seed: int = 0
-    least: Array | None = None
     limits: Limits | None = None
 
     @property
@@ -85,7 +83,7 @@ class Space:
         """
         count = len(self.corners) - bool(self.init)
         generator = np.random.default_rng([self.seed, count])
-        found = np.array([self.place(point) for point in candidates(count, generator, least=self.least)])
+        found = np.array([self.place(point) for point in candidates(count, generator)])
         if self.limits is not None:
             within = self.limits.points(generator, _WITHIN)
             found = np.vstack([found, *(self._rounded(point)[None] for point in within)])

@@ -73,7 +73,7 @@ def test_it_is_no_worse_than_a_parzen_estimator(bench):
 def test_the_script_prints_its_table():
     words = ["--quick", "--no-tpe", "--repeats", "2", "--sizes", "2,3", "3,4", "--fronts", "./nowhere"]
     done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "bench" / "selectors.py"), *words],
+        [sys.executable, str(ROOT / "scripts" / "bench" / "compare_selectors.py"), *words],
         capture_output=True,
         text=True,
         timeout=300,

@@ -330,3 +330,23 @@ def test_stored_soups_of_other_experts_are_counted(kitchen3):
     )
     assert some == ["2 of 5 evaluations are no soups of a, b and did not count"]
     assert all_of_them == []
+
+
+@pytest.mark.parametrize("most", [(0.1, 0.1, 0.85), (0.2, 0.3, 0.5), (0.5, 0.3, 0.2), (0.05, 0.05, 0.91)])
+def test_a_policy_that_barely_leaves_a_soup_is_met(kitchen3, tmp_path, most):
+    policy = tmp_path / "policy.json"
+    bounds = {name: {"max": share} for name, share in zip("abc", most, strict=True)}
+    policy.write_text(json.dumps({"schema": "rshub.policy/1", "bounds": bounds}))
+    rows = [(i / 4, j / 4, 1 - i / 4 - j / 4) for i in range(5) for j in range(5 - i)]
+    found = select(TEXT, scores=kitchen3.scores(*rows), units="raw", policy=policy)
+    shares = np.array([found.coefficients.get(name, 0.0) for name in "abc"])
+    assert (shares <= np.array(most) + 1e-9).all()
+    grid = [(i / 200, j / 200, 1 - i / 200 - j / 200) for i in range(201) for j in range(201 - i)]
+    inside = [at for at in grid if all(share <= end + 1e-9 for share, end in zip(at, most, strict=True))]
+    best = max(kitchen3.rewards(at)[0] @ [0.5, 0.02, 0.48] for at in inside)
+    assert kitchen3.rewards(shares)[0] @ [0.5, 0.02, 0.48] >= best - 0.005
+
+
+def test_soups_whose_coefficients_do_not_sum_to_one_are_told(kitchen2):
+    found = select("a=0.5, b=0.5", scores=kitchen2.scores((1, 0), (0, 1), (0.5, 0.5), (0.33, 0.66)))
+    assert "left out of the selection, 1 soup, whose coefficients do not sum to 1: point 3" in found.remarks
