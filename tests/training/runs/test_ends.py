@@ -210,7 +210,7 @@ def test_prompts_that_are_too_long_are_left_out_and_counted(recipe, restaurant, 
     wanted = recipe | {"dataset": str(data), "max_prompt_length": length, "steps": 1}
     done = train(wanted, output=tmp_path / "expert")
     assert done.training["dataset"]["left_out"] == 5
-    with pytest.raises(InvalidInput, match="0 prompts are too few"):
+    with pytest.raises(InvalidInput, match="no prompt is left"):
         train(wanted | {"max_prompt_length": length - 1}, output=tmp_path / "none")
 
 
