@@ -18,7 +18,6 @@ from rshub.evaluation.sampling import Sampling
 from rshub.preferences.scores import Point
 from rshub.prompts.read import read_prompts
 from rshub.rewards.spec import reward_from_spec
-from rshub.training.quiet import torch_on_one_thread
 from rshub.training.train import train
 from scripts.twins.twin import Twin
 
@@ -41,7 +40,10 @@ class Gain:
     @property
     def errors(self) -> float:
         """The gain in standard errors."""
-        return (self.after - self.before) / self.error if self.error else math.inf * (self.after - self.before)
+        apart = self.after - self.before
+        if not apart:
+            return 0.0
+        return apart / self.error if self.error else math.copysign(math.inf, apart)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,9 @@ class Checked:
 
 
 def check(twin: Twin, folder: Path, *, endpoint: str, token: str) -> Checked:
-    """Train every expert of a twin, and measure all of them and their soup on all rewards."""
+    """Train every expert of a twin, and measure them and some of their soups on all rewards."""
+    from rshub.training.quiet import torch_on_one_thread
+
     places, seconds = {}, {}
     with torch_on_one_thread():
         for name in twin.rewards:

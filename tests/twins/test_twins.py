@@ -36,9 +36,6 @@ def test_every_twin_is_read_by_its_form_and_scored_by_its_reward_models(made):
     for twin in twins.values():
         train, test = (read_prompts(place, **where) for place in (twin.train, twin.test))
         assert len(train.prompts) > len(test.prompts) > 0
-        assert not {prompt.text for prompt in train.prompts} & {
-            prompt.text for prompt in test.prompts if prompt.begun
-        } or twin.task in {"review", "stack", "assistant"}  # whose worlds are small
         assert bool(test.prompts[0].turns) is (twin.task == "assistant")
         assert all(0 <= share <= 1 for share in twin.accuracy.values())
         assert twin.accuracy.keys() == twin.rewards.keys() == twin.recipe["rewards"].keys()
