@@ -21,12 +21,13 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 HERE = Path(__file__).resolve().parent
-sys.path[:] = [place for place in sys.path if Path(place or ".").resolve() != HERE]  # or this is Python's selectors
 sys.path[:0] = [str(HERE.parents[1]), str(HERE / "selecting")]
 
 import numpy as np  # noqa: E402 - after the number of threads
 from landscapes import FAMILIES, Landscape, draw, published  # noqa: E402 - in the folder of this script
 from strategies import SELECTORS, Trial  # noqa: E402
+
+from rshub.fronts.pictures.regret import plot_regret  # noqa: E402
 
 FRONTS = HERE.parents[2] / "shared" / "data" / "published_fronts"
 SIZES = ((2, 3), (2, 5), (2, 8), (3, 8), (4, 8), (6, 8), (6, 16))
@@ -34,6 +35,7 @@ QUICK = ((2, 3), (3, 8), (4, 8))
 PREFERENCES = np.linspace(0.0, 1.0, 21)
 
 Rows = dict[str, list[float]]
+Picture = dict[str, dict[int, tuple[float, float]]]
 
 
 def main() -> None:
@@ -41,14 +43,22 @@ def main() -> None:
     names = [name for name in SELECTORS if options.tpe or "tpe" not in name]
     print(_line("", "noise", "N", "M", *names, "paper/ours", "tpe - ours"))
     started = time.monotonic()
+    pictures: dict[str, Picture] = {}
     for noise in options.noise:
         for count, budget in options.sizes:
             if count == 2 and options.fronts.is_dir():
                 trials = _on_fronts(options.fronts, budget, noise, options)
-                _show("published fronts", noise, count, budget, _compared(trials, names, count))
+                rows = _compared(trials, names, count)
+                _show("published fronts", noise, count, budget, rows)
+                _remember(pictures, f"published-{count}-{noise:g}", budget, rows)
             for family in options.families:
                 trials = _drawn(family, count, budget, noise, options)
-                _show(family, noise, count, budget, _compared(trials, names, count))
+                rows = _compared(trials, names, count)
+                _show(family, noise, count, budget, rows)
+                _remember(pictures, f"{family}-{count}-{noise:g}", budget, rows)
+    for name, table in pictures.items() if options.pictures else ():
+        options.pictures.mkdir(parents=True, exist_ok=True)
+        plot_regret(table, options.pictures / f"{name}.svg", title=f"Regret of selectors: {name}")
     print(f"{options.repeats} landscapes each, seed {options.seed}, {time.monotonic() - started:.0f} s")
 
 
@@ -63,6 +73,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-tpe", dest="tpe", action="store_false", help="leave optuna out")
     parser.add_argument("--fronts", type=Path, default=FRONTS, help="a folder of published fronts of two experts")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="draw regret against evaluations there")
     parser.add_argument("--quick", action="store_true", help="a minute instead of a quarter of an hour")
     options = parser.parse_args()
     options.families = list(FAMILIES) if options.all_families else options.families
@@ -128,6 +139,11 @@ def _show(what: str, noise: float, count: int, budget: int, rows: Mapping[str, S
         apart = np.array(rows["tpe"]) - np.array(rows["ours"])
         gain = f"{apart.mean():+.4f}±{_error(apart.tolist()):.4f}"
     print(_line(what, f"{noise:g}", str(count), str(budget), *cells, f"{ratio:.1f}", gain), flush=True)
+
+
+def _remember(pictures: dict[str, Picture], name: str, budget: int, rows: Mapping[str, Sequence[float]]) -> None:
+    for selector, row in rows.items():
+        pictures.setdefault(name, {}).setdefault(selector, {})[budget] = (float(np.mean(row)), _error(row))
 
 
 def _error(row: Sequence[float]) -> float:

@@ -88,7 +88,7 @@ def _covered(found: Mapping[str, Any]) -> Answer:
         elif answer == UNCLEAR:
             words = f"No mixture matches {missed} of {models}, but the gap is within the measurement error."
         else:
-            words = f"No mixture matches {missed} of {models}: for what they were trained for, these are better."
+            words = f"No mixture measured is as good in every reward as {missed} of {models}."
         if found["beaten"]:
             share = "all" if len(found["beaten"]) == found["front"] else f"{len(found['beaten'])} of {found['front']}"
             chance = "" if found["clearly_beaten"] else ", within the measurement error"
