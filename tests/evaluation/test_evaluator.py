@@ -173,7 +173,6 @@ def test_a_process_that_is_killed_leaves_whole_entries(kitchen, many, tmp_path):
     code = f"""
         from rshub.evaluation.evaluator import Evaluator, Sampling
         from rshub.evaluation.ledger import Ledger
-from rshub.evaluation.points import measured_on
         from rshub.prompts.read import read_prompts
         from rshub.rewards.spec import reward_from_spec
         from pathlib import Path

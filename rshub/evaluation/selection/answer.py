@@ -124,7 +124,10 @@ def _choice(
     elif choice.row is None:
         said.append(f"the best prediction from {len(evidence.points)} evaluations; it was not measured itself")
     else:
-        said.append(f"the measured soup that {len(evidence.points)} evaluations together speak for most")
+        said.append(f"the measured point that {len(evidence.points)} evaluations together speak for most")
+    if soups and (choice.shares == 1.0).any():
+        alone = task.space.corners[int(choice.shares.argmax())]
+        said.append(f"{alone} alone: for this preference no soup that is known of does better")
     return choice, said
 
 

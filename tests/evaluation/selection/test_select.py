@@ -350,3 +350,14 @@ def test_a_policy_that_barely_leaves_a_soup_is_met(kitchen3, tmp_path, most):
 def test_soups_whose_coefficients_do_not_sum_to_one_are_told(kitchen2):
     found = select("a=0.5, b=0.5", scores=kitchen2.scores((1, 0), (0, 1), (0.5, 0.5), (0.33, 0.66)))
     assert "left out of the selection, 1 soup, whose coefficients do not sum to 1: point 3" in found.remarks
+
+
+def test_an_expert_that_no_soup_beats_is_named():
+    spoiled = [("expert", {"a": 1.0}, 1.0), ("expert", {"b": 1.0}, 0.0), ("soup", {"a": 0.5, "b": 0.5}, 0.1)]
+    points = tuple(
+        Point(kind=kind, coefficients=shares, rewards={"a": RewardScore(mean=value), "b": RewardScore(mean=-value)})
+        for kind, shares, value in spoiled
+    )
+    found = select("a=0.9, b=0.1", scores=Scores(rewards={"a": "max", "b": "max"}, points=points), units="raw")
+    assert found.coefficients == {"a": 1.0, "b": 0.0}
+    assert any(remark.startswith("a alone: ") for remark in found.remarks)
