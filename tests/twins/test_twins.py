@@ -96,5 +96,5 @@ def test_words_go_through_a_tokenizer_and_come_back(made):
             assert words.decode(ids).strip() == answer.strip()
             asked = words(prompt.text)["input_ids"]
             assert words.unk_token_id not in asked or prompt.turns
-            if not prompt.turns:
+            if not prompt.turns and not prompt.begun:  # a phrase may hold the first words of a review
                 assert words(f"{prompt.text} {answer.strip()}")["input_ids"] == asked + ids
