@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import socket
 import tempfile
 
@@ -28,6 +29,8 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
     os.environ.pop(name, None)
 
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have background jobs and their children ignore it
 
 if not os.environ.get("CI"):  # where it is set, hypothesis is steady by itself
     settings.register_profile("busy machine", deadline=None)

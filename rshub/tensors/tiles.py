@@ -13,8 +13,8 @@ import numpy as np
 
 from rshub.tensors.dtypes import Array
 
-TILE_ELEMENTS = 1 << 17
-TILE_ROWS = 128
+TILE_ELEMENTS = 1 << 18
+TILE_ROWS = 256
 
 CACHE_LINE = 64
 """Rows of a product lie one cache line further apart than they are long (bytes): rows that begin whole pages apart

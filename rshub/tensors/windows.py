@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import resource
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,8 +25,11 @@ WINDOW_BYTES = 2 << 20
 MAX_WORKERS = 4
 """Threads that compute: more would need more memory than a soup may take."""
 
-WAITING_WORKERS = 1
+WAITING_WORKERS = 2
 """Threads beside as many as there are cores: each waits for the disk half of its time."""
+
+NARROW_BYTES = 1 << 30
+"""Where a process may map less than this, one thread works: each sets space aside for itself that it never fills."""
 
 POLL_SECONDS = 0.1
 
@@ -166,9 +170,17 @@ def write_files(
 
 
 def usual_workers() -> int:
-    """Say how many threads to use on this machine."""
+    """Say how many threads to use on this machine, and within this process's limits."""
+    if _narrow():
+        return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(MAX_WORKERS, cores) + WAITING_WORKERS
+
+
+def _narrow() -> bool:
+    """Say whether little memory may be mapped, used or not (``ulimit -v``)."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return limit != resource.RLIM_INFINITY and limit < NARROW_BYTES
 
 
 def _wait(

@@ -242,14 +242,8 @@ def test_a_signal_ends_it_quietly_and_clears_up(environment, tmp_path, number, c
         "sys.exit(run(wait, []))"
     )
     mark = tmp_path / "cleared"
-    waited = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have us ignore it, and children too
-    try:
-        child = subprocess.Popen(
-            [sys.executable, "-c", line, str(mark)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-    finally:
-        signal.signal(signal.SIGINT, waited)
-    with child as waiting:
+    command = [sys.executable, "-c", line, str(mark)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as waiting:
         waiting.stdout.readline()
         time.sleep(0.1)
         waiting.send_signal(number)

@@ -309,3 +309,14 @@ def test_a_fault_in_one_thread_ends_all(tiny, pot, tmp_path, monkeypatch, digest
         write_checkpoint(plan, out, workers=4, window=4096, digests=digests)
     assert threading.active_count() == before
     assert len(writes) < 20
+
+
+def test_a_narrow_address_space_is_enough(tmp_path):
+    base, experts = megabytes(tmp_path, 2, layers=30, kind="adapter")
+    terms = ",".join(f'"{expert}"=0.5' for expert in experts)
+    command = ["sh", "-c", 'ulimit -v 262144; exec "$@"', "sh", sys.executable, "-m", "rshub", "compose"]
+    command += ["--base", str(base), terms, "--out", str(tmp_path / "out")]
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert size(tmp_path / "out") > size(base)

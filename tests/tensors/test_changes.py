@@ -16,7 +16,7 @@ from rshub.tensors.tensor_file import TensorFile
 from rshub.tensors.tiles import TILE_ELEMENTS, Scratch
 from tests.tiny_models import dump
 
-SHAPE = (300, 700)
+SHAPE = (190, 1500)
 
 
 def random(seed, shape=SHAPE):

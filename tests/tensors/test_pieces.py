@@ -46,7 +46,7 @@ def test_no_tile_is_cut_by_windows_that_hold_one():
         if isinstance(piece, Rewritten)
         for tile in piece.tensor.grid.tiles(0, piece.tensor.grid.size)
     }
-    found = file.windows(1 << 19)
+    found = file.windows(1 << 20)
     inside = {
         window.stop
         for window in found
@@ -55,7 +55,7 @@ def test_no_tile_is_cut_by_windows_that_hold_one():
     }
     assert inside
     assert inside <= starts
-    assert len(found) <= 1.5 * file.size / (1 << 19)
+    assert len(found) <= 2 * file.size / (1 << 20)
 
 
 def test_an_empty_file_has_a_window():
