@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rshub.errors import RshubError
 from rshub.evaluation.trained_on import shares_beside
 from rshub.experts.card import in_words
-from rshub.experts.publish import TRAINING
-from rshub.formats.canonical import load_json
+from rshub.experts.training_summary import training_beside
 from rshub.fronts.report.render import render_report
 from rshub.fronts.report.values import FILE_NAME, Example, ExpertSheet
 from rshub.preferences.scores import Scores
@@ -121,10 +120,8 @@ def settings_of(labels: Sequence[str], grid: Sequence[Mapping[str, float]]) -> d
 
 def _summary(folder: Path) -> Mapping[str, Any]:
     """Read the summary of a training beside a folder's weights; empty where there is none."""
-    if not (folder / TRAINING).is_file():
-        return {}
     shares_beside(folder)  # refuses what is no summary
-    return load_json((folder / TRAINING).read_bytes(), source=str(folder / TRAINING))
+    return training_beside(folder) or {}
 
 
 def _log(folder: Path) -> tuple[Mapping[str, Any], ...]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from rshub.errors import InvalidInput, RshubError
 from rshub.experts.catalog import read_expert
 from rshub.experts.manifest import FILE_NAME, ExpertManifest
-from rshub.experts.publish import TRAINING
-from rshub.formats.canonical import load_json
+from rshub.experts.training_summary import FILE_NAME as TRAINING
+from rshub.experts.training_summary import training_beside
 from rshub.hub.client import Hub
 from rshub.soups.choose import Candidate
 from rshub.soups.known import shares_of
@@ -49,16 +49,13 @@ def shares_beside(folder: Path) -> dict[str, float]:
     Raises:
         InvalidInput: It names them in another form.
     """
-    summary = folder / TRAINING
-    if not summary.is_file():
-        return {}
-    training = load_json(summary.read_bytes(), source=str(summary))
+    training = training_beside(folder) or {}
     said = training.get("mixture")
     shares = shares_of(training)
     if said and not shares:
         raise InvalidInput(
-            f"{summary}: 'mixture' is no object of shares",
-            where=str(summary),
+            f"{folder / TRAINING}: 'mixture' is no object of shares",
+            where=str(folder / TRAINING),
             remedy="name each reward with its share",
         )
     return {name: share for name, share in shares.items() if share}

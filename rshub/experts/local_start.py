@@ -10,11 +10,9 @@ from pathlib import Path
 
 from rshub.errors import IntegrityError, InvalidInput
 from rshub.experts.manifest import ADAPTER_INITS, INIT_KINDS, InitClaim
+from rshub.experts.training_summary import FILE_NAME, training_beside
 from rshub.formats.address import RepoAddress, is_folder, parse_repo
-from rshub.formats.canonical import load_json
 from rshub.types import CommitSha, Digest, RepoId
-
-FILE_NAME = "training.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +35,7 @@ def start_beside(expert: Path, base: RepoId | None) -> LocalStart | None:
         IntegrityError: What is said is no start.
     """
     summary = expert / FILE_NAME
-    if not summary.is_file():
-        return None
-    said = load_json(summary.read_bytes(), source=str(summary), error=IntegrityError)
+    said = training_beside(expert, error=IntegrityError) or {}
     if "init" not in said:
         return None
     kind, _, place = str(said["init"]).partition(":")

@@ -22,15 +22,14 @@ from rshub.experts.claims import compare_carried, refuse_untrained
 from rshub.experts.draft import Draft, gather
 from rshub.experts.manifest import FILE_NAME, Artefact, BaseClaim, ExpertManifest, FileClaim, InitClaim
 from rshub.experts.starts import claim_init
+from rshub.experts.training_summary import training_beside
 from rshub.experts.versions import tag_for
 from rshub.formats.address import parse_repo
-from rshub.formats.canonical import load_json
 from rshub.hub.client import Hub, RepoInfo
 
 CARD = "README.md"
-TRAINING = "training.json"
 CURVE = "training_curve.png"
-"""What ``rshub train`` leaves beside an expert: how it was trained, and a picture of that, which is published too."""
+"""The picture of its training that ``rshub train`` leaves beside an expert: it is published too."""
 
 MODELS = (".safetensors", ".gguf", "pytorch_model.bin", "soup.lock.json")
 """Endings of files that make a repo something else than one expert's."""
@@ -131,7 +130,7 @@ def publish(
         init=init,
         licence=license,
         version=version,
-        training=training if training is not None else _training_beside(source),
+        training=training if training is not None else training_beside(source),
         scores=scores,
         from_file=from_file,
         hub=hub,
@@ -188,12 +187,6 @@ def published_before(target: RepoInfo | None, hub: Hub) -> ExpertManifest | None
         return read_manifest(hub, target.repo_id, commit=target.commit)
     except IntegrityError:
         return None
-
-
-def _training_beside(folder: Path) -> Mapping[str, Any] | None:
-    """Read what a training said of itself, if it left that beside the adapter."""
-    summary = folder / TRAINING
-    return load_json(summary.read_bytes(), source=str(summary)) if summary.is_file() else None
 
 
 def check_target(

@@ -21,7 +21,8 @@ from typing import Any
 from rshub.deltas.expert_tensors import read_expert
 from rshub.errors import InvalidInput, MissingExtra
 from rshub.experts.base_identity import BaseIdentity, identify_base
-from rshub.experts.publish import TRAINING, check_target
+from rshub.experts.publish import check_target
+from rshub.experts.training_summary import FILE_NAME as TRAINING
 from rshub.formats.address import parse_repo
 from rshub.formats.canonical import file_bytes
 from rshub.hub.client import Hub

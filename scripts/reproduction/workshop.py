@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from rshub.experts.publish import TRAINING
-from rshub.formats.canonical import digest, load_json
+from rshub.experts.training_summary import training_beside
+from rshub.formats.canonical import digest
 from rshub.tensors.writer import write_whole
 from rshub.training.runs.log_file import NAME as LOG
 from rshub.training.summary import TOOLS
@@ -66,7 +66,7 @@ class Workshop:
         return folder
 
     def _described(self, name: str, folder: Path) -> Model:
-        training = load_json((folder / TRAINING).read_bytes(), source=str(folder / TRAINING))
+        training = training_beside(folder) or {}
         return Model(
             name=name,
             mixture=training["mixture"],

@@ -21,8 +21,9 @@ from rshub.errors import InvalidInput, NotFound, RshubError
 from rshub.evaluation.executors import Job, Outcome
 from rshub.experts.base_identity import BaseIdentity
 from rshub.experts.manifest import FILE_NAME
-from rshub.experts.publish import TRAINING
-from rshub.formats.canonical import digest, load_json
+from rshub.experts.training_summary import FILE_NAME as TRAINING
+from rshub.experts.training_summary import training_beside
+from rshub.formats.canonical import digest
 from rshub.hub.client import Hub
 from rshub.training.hand_over import SCORES, measure, measured_before, push_expert, still_whole
 from rshub.training.recipe import Recipe
@@ -149,7 +150,7 @@ class Workshop:
                 remedy=outcome.remedy,
             )
         try:
-            training = load_json((folder / TRAINING).read_bytes(), source=str(folder / TRAINING))
+            training = training_beside(folder) or {}
             if outcome is None:
                 with still_whole(folder):
                     self._make_up(run, training, hub)
