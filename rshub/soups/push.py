@@ -17,9 +17,11 @@ def check_target(repo_id: str, hub: Hub) -> None:
 
     Raises:
         InvalidInput: The name is malformed, or the repo holds something else than a soup.
+        NotFound: The token may not write there.
         HubError: The hub or the network failed.
     """
     place = parse_repo(repo_id).repo_id
+    hub.check_write(place)
     if hub.exists(place):
         files = hub.info(place).files
         if set(files) - {".gitattributes"} and FILE_NAME not in files:

@@ -133,6 +133,12 @@ def test_pushing_a_soup_publishes_it(rshub, lab, tmp_path):
     assert rshub("verify", "ada/soup", "--json", *lab.as_user).json["ok"] is True
 
 
+def test_a_repo_that_may_not_be_written_to_is_refused_before_anything_is_composed(rshub, lab, tmp_path):
+    done = compose(rshub, lab, tmp_path / "soup", "--push", "eve/soup", "--json")
+    assert (done.code, done.error["error"]) == (5, "NotFound")
+    assert not (tmp_path / "soup").exists()
+
+
 @pytest.mark.parametrize("target", ["lab/helpful", "soup", "lock"])
 def test_verify_says_what_it_checked(rshub, lab, tmp_path, target):
     if target != "lab/helpful":

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rshub.errors import HubError, Incompatible, IntegrityError, InvalidInput, NotFound, OutputError
+from rshub.hub.client import Hub
 from rshub.soups.compose import compose
 from rshub.soups.verify import verify
 from tests.soups.cooking import PAIR, cook
@@ -105,8 +106,18 @@ def test_a_pushed_soup_carries_its_card_and_lock_and_verifies(pair, tmp_path):
     with pytest.raises(InvalidInput, match="something else than a soup"):
         cook(pair, tmp_path / "other", push="ada/recall", token=pair.tokens["ada"])
     assert not (tmp_path / "other").exists()  # nothing is composed for a place that cannot take it
-    with pytest.raises(NotFound, match="may not") as caught:
-        cook(pair, tmp_path / "kept", push="ben/soup", token=pair.tokens["ada"])
+    with pytest.raises(NotFound, match="may not"):
+        cook(pair, tmp_path / "other", push="ben/soup", token=pair.tokens["ada"])
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_soup_that_could_not_be_pushed_is_kept(pair, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise HubError("the hub is out of order", remedy="try again")
+
+    monkeypatch.setattr(Hub, "commit", fail)
+    with pytest.raises(HubError, match="out of order") as caught:
+        cook(pair, tmp_path / "kept", push="ada/soup", token=pair.tokens["ada"])
     assert "the soup itself is whole" in caught.value.remedy
     assert verify(str(tmp_path / "kept"), endpoint=pair.endpoint).ok
 
