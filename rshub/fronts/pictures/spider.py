@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,7 @@ from rshub.fronts.pictures.style import (
     sheet,
     short,
 )
-from rshub.preferences.preference import SUM_TOLERANCE
+from rshub.preferences.preference import SUM_TOLERANCE, Preference
 from rshub.preferences.scores import Point, Scores, oriented
 
 MOST_EXPERTS = 6
@@ -148,7 +149,7 @@ def _chosen(scores: Scores) -> tuple[list[tuple[str, Point]], list[str]]:
     if morl is not None:
         more = sum(point.kind == "morl" for point in scores.points) - 1
         notes += [f"picture: of {more + 1} MORL runs the one whose worst reward is best"] if more else []
-        found.append((f"MORL {short(morl.preference)}" if morl.preference else "MORL", morl))
+        found.append((_morl_name(morl, order), morl))
     start = next((point for point in scores.points if point.kind == "init" and point.rewards), None)
     return found + ([("init", start)] if start is not None else []), notes
 
@@ -182,6 +183,16 @@ def _soup_name(point: Point, experts: Sequence[str]) -> str:
         return "soup of equal parts"
     mixed = ", ".join(f"{short(name)} {share:.2g}" for name, share in shares.items())
     return f"soup {mixed}" if len(mixed) <= 60 else f"soup of {len(shares)} experts"
+
+
+def _morl_name(point: Point, rewards: Sequence[str]) -> str:
+    if not point.preference:
+        return "MORL"
+    with suppress(InvalidInput):  # a mixture may be written in words of its own
+        shares = Preference.parse(point.preference).values
+        if set(shares) == set(rewards) and len(set(shares.values())) == 1:
+            return "MORL of equal parts"
+    return f"MORL {short(point.preference)}"
 
 
 def _place(number: int, count: int, height: float) -> tuple[float, float]:

@@ -41,6 +41,20 @@ def test_without_an_even_soup_the_most_balanced_one_is_shown(typed):
     assert shown.notes == ("picture: of 2 MORL runs the one whose worst reward is best",)
 
 
+@pytest.mark.parametrize(
+    ("mixture", "name"),
+    [
+        ("a=0.25, b=0.25, c=0.25, d=0.25", "MORL of equal parts"),
+        ("a=0.5, b=0.5", "MORL a=0.5, b=0.5"),
+        ("half of each", "MORL half of each"),
+    ],
+)
+def test_a_model_trained_on_all_rewards_alike_is_named_by_that(typed, mixture, name):
+    values = dict.fromkeys("abcd", 1)
+    scores = typed(dict.fromkeys("abcd", "max"), model("morl", **values) | {"preference": mixture})
+    assert [web.name for web in spokes(scores).webs] == [name]
+
+
 def test_a_reward_that_is_the_same_everywhere_does_not_decide_who_is_balanced(typed):
     scores = typed(
         dict.fromkeys("abc", "max"),
