@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from rshub.errors import InvalidInput, RshubError
-from rshub.experts.catalog import read_expert
+from rshub.experts.catalog import read_manifest
 from rshub.experts.manifest import FILE_NAME, ExpertManifest
 from rshub.experts.training_summary import FILE_NAME as TRAINING
 from rshub.experts.training_summary import training_beside
@@ -27,7 +27,7 @@ def trained_on_pin(pin: Pin, hub: Hub) -> dict[str, float]:
     """Give the shares of an expert of a lock, of which nothing but its place and files is known yet."""
     if pin.path is None:
         with suppress(RshubError):
-            return _counted(read_expert(hub, pin.repo_id or "", commit=pin.revision or ""))
+            return _counted(read_manifest(hub, pin.repo_id or "", commit=pin.revision or ""))
         return {}
     manifest = manifest_in(Path(pin.path))
     return _counted(manifest) if manifest else shares_beside(Path(pin.path))

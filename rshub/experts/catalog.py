@@ -76,7 +76,7 @@ class Catalog:
         return len(self.entries)
 
 
-def read_expert(hub: Hub, repo_id: str, *, commit: str) -> ExpertManifest:
+def read_manifest(hub: Hub, repo_id: str, *, commit: str) -> ExpertManifest:
     """Read the manifest of a repo at a commit.
 
     Raises:
@@ -99,7 +99,7 @@ def find_named(hub: Hub, address: RepoAddress) -> CatalogEntry:
         IntegrityError: Its manifest is broken.
     """
     commit, version, private = locate(hub, address)
-    manifest = read_expert(hub, address.repo_id, commit=commit)
+    manifest = read_manifest(hub, address.repo_id, commit=commit)
     return CatalogEntry(repo_id=address.repo_id, commit=commit, version=version, manifest=manifest, private=private)
 
 
@@ -148,7 +148,7 @@ def find_experts(
             discarded.append(Discarded(repo_id=summary.repo_id, commit=summary.commit, code="untagged", message=why))
         for version, commit in versions:
             try:
-                manifest = read_expert(hub, summary.repo_id, commit=commit)
+                manifest = read_manifest(hub, summary.repo_id, commit=commit)
             except (IntegrityError, NotFound) as fault:
                 discarded.append(
                     Discarded(

@@ -17,7 +17,7 @@ from rshub.errors import IntegrityError, InvalidInput, NotFound
 from rshub.experts.artefact import artefact_of, claim, companions, expert_parts, outlived
 from rshub.experts.base_identity import BaseIdentity, identify_base, read_layout
 from rshub.experts.card import render_expert_card, task_of
-from rshub.experts.catalog import read_expert as read_manifest
+from rshub.experts.catalog import read_manifest
 from rshub.experts.claims import compare_carried, refuse_untrained
 from rshub.experts.draft import Draft, gather
 from rshub.experts.manifest import FILE_NAME, Artefact, BaseClaim, ExpertManifest, FileClaim, InitClaim

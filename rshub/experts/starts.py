@@ -11,7 +11,7 @@ from contextlib import suppress
 from rshub.deltas.adapters import CONFIG, WEIGHTS
 from rshub.errors import Incompatible, IntegrityError, InvalidInput, NotFound
 from rshub.experts.base_identity import BaseIdentity, identify_base
-from rshub.experts.catalog import read_expert
+from rshub.experts.catalog import read_manifest
 from rshub.experts.compatibility import judge
 from rshub.experts.draft import Draft
 from rshub.experts.manifest import ADAPTER_INITS, FILE_NAME, InitClaim
@@ -73,7 +73,7 @@ def _other_base(info: RepoInfo, identity: BaseIdentity, hub: Hub) -> str:
     """Name the base of an adapter if it is known to be another one."""
     with suppress(IntegrityError):
         if FILE_NAME in info.files:
-            manifest = read_expert(hub, info.repo_id, commit=info.commit)
+            manifest = read_manifest(hub, info.repo_id, commit=info.commit)
             other = any(reason.code in {"base", "base-weights"} for reason in judge(manifest, identity))
             return f"{manifest.base.repo_id or 'unknown'}@{(manifest.base.revision or 'unknown')[:8]}" if other else ""
     with suppress(IntegrityError, InvalidInput, NotFound):

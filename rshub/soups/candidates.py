@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rshub.errors import NotFound
 from rshub.experts.base_identity import BaseIdentity
-from rshub.experts.catalog import EXPERT_TAG, find_experts, locate, read_expert
+from rshub.experts.catalog import EXPERT_TAG, find_experts, locate, read_manifest
 from rshub.experts.compatibility import Reason, judge
 from rshub.experts.local_start import start_beside
 from rshub.experts.manifest import FILE_NAME, ExpertManifest
@@ -127,7 +127,7 @@ def look_up(term: PreferenceTerm, identity: BaseIdentity, hub: Hub, rules: Polic
         return Candidate(reward=None, place=term.name, commit=None, start=start, reasons=reasons)
     commit, version, _ = locate(hub, parse_repo(term.label))
     info = hub.info(term.name, commit)
-    manifest = read_expert(hub, info.repo_id, commit=commit) if FILE_NAME in info.files else None
+    manifest = read_manifest(hub, info.repo_id, commit=commit) if FILE_NAME in info.files else None
     found = _candidate(info.repo_id, commit, manifest, identity, _denied(info.repo_id, rules))
     return Candidate(**{**vars(found), "version": version})
 
