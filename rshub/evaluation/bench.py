@@ -190,7 +190,7 @@ class Bench:
         """Say all that decides the texts of a stretch."""
         return {
             "base": self._base,
-            "voices": sorted([share, sorted(map(list, recipe.items()))] for share, recipe in voices),
+            "voices": sorted([share, sorted(map(list, voice.items()))] for share, voice in voices),
             "prompts": digest([prompt.asked() for prompt in prompts]),
             "start": start,
             "seed": seed,

@@ -155,7 +155,7 @@ class Job:
     @property
     def parts(self) -> dict[Digest, Pin]:
         """Give what is mixed in it; a start that counts for nothing is not looked for."""
-        mixed = {content for _, recipe in self.voices for content in recipe}
+        mixed = {content for _, voice in self.voices for content in voice}
         return {content: pin for content, pin in self.target.lineup.parts.items() if content in mixed}
 
 

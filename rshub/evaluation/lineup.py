@@ -18,10 +18,10 @@ from rshub.preferences.preference import INIT, SUM_TOLERANCE
 from rshub.soups.lock import Pin, SoupLock
 from rshub.types import Digest
 
-Recipe = Mapping[Digest, float]
-"""What is mixed: the coefficient of each expert by the digest of its files. Empty for the base alone."""
+Voice = Mapping[Digest, float]
+"""One mixture: the coefficient of each expert by the digest of its files. Empty for the base alone."""
 
-Voices = Sequence[tuple[float, Recipe]]
+Voices = Sequence[tuple[float, Voice]]
 """Mixtures whose predictions are averaged, each with its share; a soup is one voice with the share 1."""
 
 
@@ -46,7 +46,7 @@ class Lineup:
         pins = [*([self.init] if self.init is not None else []), *self.experts.values()]
         return {content_of(pin.files): pin for pin in pins}
 
-    def recipe(self, coefficients: Mapping[str, float]) -> Recipe:
+    def voice(self, coefficients: Mapping[str, float]) -> Voice:
         """Say what is mixed under coefficients; ``init`` among them is the share of the start.
 
         Raises:
@@ -66,8 +66,8 @@ class Lineup:
         return {content: value for content, value in mixed.items() if value != 0.0}
 
     def soup(self, coefficients: Mapping[str, float]) -> Voices:
-        """Give the one voice of a soup; see ``recipe``."""
-        return ((1.0, self.recipe(coefficients)),)
+        """Give the one voice of a soup; see ``voice``."""
+        return ((1.0, self.voice(coefficients)),)
 
     def ensemble(self, coefficients: Mapping[str, float]) -> Voices:
         """Give a voice for each expert that counts, and one for the start if it has a share.
@@ -84,10 +84,10 @@ class Lineup:
                 where=below[0] if below else "coefficients",
                 remedy="use coefficients of at least 0 that sum to 1; soups may leave that range",
             )
-        voices: dict[Digest, tuple[float, Recipe]] = {}
+        voices: dict[Digest, tuple[float, Voice]] = {}
         for label, value in coefficients.items():
             if value:
-                alone = self.recipe({} if label == INIT else {label: 1.0})
+                alone = self.voice({} if label == INIT else {label: 1.0})
                 known = digest(sorted(alone.items()))
                 voices[known] = (voices[known][0] + value if known in voices else float(value), alone)
         return tuple(voices.values())

@@ -68,7 +68,7 @@ class Workbench:
         from rshub.evaluation.ensemble import Together
         from rshub.evaluation.generate import in_batches
 
-        mixtures = [{self._names[content]: value for content, value in recipe.items()} for _, recipe in voices]
+        mixtures = [{self._names[content]: value for content, value in voice.items()} for _, voice in voices]
         together = Together(mixer, mixtures, [share for share, _ in voices]) if len(voices) > 1 else None
         return in_batches(
             mixer.mix(mixtures[0]),

@@ -12,26 +12,26 @@ AS, BS, STARTS = (content_of(pin.files) for pin in (A, B, START))
 
 
 def test_labels_and_order_do_not_matter_and_zeros_do_not_count():
-    first = Lineup(experts={"x": A, "y": B}).recipe({"x": 0.25, "y": 0.75})
-    assert first == Lineup(experts={"q": B, "p": A}).recipe({"q": 0.75, "p": 0.25}) == {AS: 0.25, BS: 0.75}
-    assert Lineup(experts={"x": A, "y": B}).recipe({"x": 1, "y": 0.0}) == {AS: 1.0}
+    first = Lineup(experts={"x": A, "y": B}).voice({"x": 0.25, "y": 0.75})
+    assert first == Lineup(experts={"q": B, "p": A}).voice({"q": 0.75, "p": 0.25}) == {AS: 0.25, BS: 0.75}
+    assert Lineup(experts={"x": A, "y": B}).voice({"x": 1, "y": 0.0}) == {AS: 1.0}
 
 
 def test_the_same_files_under_two_labels_are_one_expert():
     twice = Lineup(experts={"x": A, "again": Pin(repo_id="o/r", revision="1" * 40, files=A.files)})
-    assert twice.recipe({"x": 0.25, "again": 0.75}) == {AS: 1.0}
+    assert twice.voice({"x": 0.25, "again": 0.75}) == {AS: 1.0}
     assert twice.ensemble({"x": 0.25, "again": 0.75}) == ((1.0, {AS: 1.0}),)
 
 
 def test_a_start_counts_with_what_is_left_and_one_below_counts_once():
     continued = Lineup(experts={"x": A, "y": B}, init=START)
-    assert continued.recipe({"x": 0.25, "y": 0.25}) == {AS: 0.25, BS: 0.25, STARTS: 0.5}
-    assert continued.recipe({"x": 0.25, "init": 0.75}) == {AS: 0.25, STARTS: 0.75}
-    assert continued.recipe({"x": 0.5, "y": 0.5}) == {AS: 0.5, BS: 0.5}
-    assert continued.recipe({}) == {STARTS: 1.0}
+    assert continued.voice({"x": 0.25, "y": 0.25}) == {AS: 0.25, BS: 0.25, STARTS: 0.5}
+    assert continued.voice({"x": 0.25, "init": 0.75}) == {AS: 0.25, STARTS: 0.75}
+    assert continued.voice({"x": 0.5, "y": 0.5}) == {AS: 0.5, BS: 0.5}
+    assert continued.voice({}) == {STARTS: 1.0}
     stacked = Lineup(experts={"x": A, "y": B}, init=START, init_kind="stacked")
-    assert stacked.recipe({"x": 0.5, "y": 0.5}) == {AS: 0.5, BS: 0.5, STARTS: 1.0}
-    assert Lineup(experts={"x": A}).recipe({"init": 1.0}) == {}
+    assert stacked.voice({"x": 0.5, "y": 0.5}) == {AS: 0.5, BS: 0.5, STARTS: 1.0}
+    assert Lineup(experts={"x": A}).voice({"init": 1.0}) == {}
 
 
 def test_voices_are_experts_alone_each_with_its_share():
