@@ -109,7 +109,7 @@ def evaluate(
     targets = [
         find_target(str(soup), base, hub, extrapolate=extrapolate, endpoint=endpoint, token=token) for soup in soups
     ]
-    jobs = list(_jobs(targets, ensemble=ensemble))
+    planned = list(_planned(targets, ensemble=ensemble))
     place = None
     if publish is not None:
         lies = parse_place(prompts).repo
@@ -128,12 +128,12 @@ def evaluate(
             told=told,
         )
 
-    points = _measured(jobs, bench, total=len(jobs) * seeds * len(asked.prompts), progress=progress)
+    points = _measured(planned, bench, total=len(planned) * seeds * len(asked.prompts), progress=progress)
     scores = scores_of(points, scorers, **measured_on(asked, sampling, dtype=dtype))
     if out is not None:
         write_whole(Path(out), scores.to_bytes())
     if place is not None:
-        measured = [(job.target, point) for job, point in zip(jobs, points, strict=True)]
+        measured = [(one.target, point) for one, point in zip(planned, points, strict=True)]
         shared = share(place[0], measured, scores, hub, private=place[1])
         scores = replace(scores, unknown={**scores.unknown, "published": shared.to_json()})
     return scores
@@ -145,7 +145,7 @@ def _models(reward: Reward) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class Planned:
     """One point to be measured."""
 
     target: Target
@@ -159,7 +159,7 @@ class Job:
         return {content: pin for content, pin in self.target.lineup.parts.items() if content in mixed}
 
 
-def _jobs(targets: Sequence[Target], *, ensemble: bool) -> Iterator[Job]:
+def _planned(targets: Sequence[Target], *, ensemble: bool) -> Iterator[Planned]:
     """Give the points in the order of the soups, each with its ensemble behind it, if these are asked for.
 
     Raises:
@@ -173,13 +173,13 @@ def _jobs(targets: Sequence[Target], *, ensemble: bool) -> Iterator[Job]:
             remedy="name the experts in a preference, or leave --ensemble out",
         )
     for target, voices in zip(targets, averaged, strict=True):
-        yield Job(target=target, voices=target.soup)
+        yield Planned(target=target, voices=target.soup)
         if voices is not None:
-            yield Job(target=target, voices=voices, ensemble=True)
+            yield Planned(target=target, voices=voices, ensemble=True)
 
 
 def _measured(
-    jobs: Sequence[Job],
+    planned: Sequence[Planned],
     open_bench: Callable[[Pin, Mapping[Digest, Pin], Told | None], Bench],
     *,
     total: int,
@@ -189,13 +189,13 @@ def _measured(
     told = counted(progress, total)
     points: dict[int, Point] = {}
     groups: dict[str, list[int]] = {}
-    for number, job in enumerate(jobs):
-        groups.setdefault(repr(sorted(job.target.base.to_json().items())), []).append(number)
+    for number, one in enumerate(planned):
+        groups.setdefault(repr(sorted(one.target.base.to_json().items())), []).append(number)
     for numbers in groups.values():
-        parts = {content: pin for number in numbers for content, pin in jobs[number].parts.items()}
-        bench = open_bench(jobs[numbers[0]].target.base, parts, told)
+        parts = {content: pin for number in numbers for content, pin in planned[number].parts.items()}
+        bench = open_bench(planned[numbers[0]].target.base, parts, told)
         with contextlib.closing(bench):
             for number in numbers:
-                job = jobs[number]
-                points[number] = job.target.point(bench.measure(job.voices), ensemble=job.ensemble)
-    return [points[number] for number in range(len(jobs))]
+                one = planned[number]
+                points[number] = one.target.point(bench.measure(one.voices), ensemble=one.ensemble)
+    return [points[number] for number in range(len(planned))]
