@@ -21,8 +21,8 @@ from rshub.demo.tiny_base import BASE_CARD, train_base
 from rshub.demo.words import figures_in_words, side_by_side, table
 from rshub.demo.world import MAX_WORDS, corpus, jsonl
 from rshub.errors import IntegrityError, OutputError
-from rshub.evaluation.bench import counted
 from rshub.evaluation.evaluator import Evaluator, Sampling
+from rshub.evaluation.meter import counted
 from rshub.evaluation.points import line, manifest_rows, prompts_facts, scores_of
 from rshub.experts.publish import publish
 from rshub.formats.canonical import file_bytes

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from rshub.errors import InvalidInput
 from rshub.evaluation.base_content import base_content
-from rshub.evaluation.bench import Bench, Told, counted
 from rshub.evaluation.ledger import Ledger
 from rshub.evaluation.lineup import Voices
+from rshub.evaluation.meter import Meter, Told, counted
 from rshub.evaluation.named_rewards import named_rewards
 from rshub.evaluation.places import check_place
 from rshub.evaluation.points import measured_on, scores_of
@@ -117,8 +117,8 @@ def evaluate(
         models = {repo for reward in scorers.values() for repo in _models(reward)}
         place = check_target(publish, targets, hub, private=private, models=models, datasets=datasets)
 
-    def bench(base: Pin, parts: Mapping[Digest, Pin], told: Told | None) -> Bench:
-        return Bench(
+    def open_meter(base: Pin, parts: Mapping[Digest, Pin], told: Told | None) -> Meter:
+        return Meter(
             base=base_content(base, hub),
             workbench=Workbench(base, parts, hub, dtype=dtype, device=device),
             prompts=asked,
@@ -128,7 +128,7 @@ def evaluate(
             told=told,
         )
 
-    points = _measured(planned, bench, total=len(planned) * seeds * len(asked.prompts), progress=progress)
+    points = _measured(planned, open_meter, total=len(planned) * seeds * len(asked.prompts), progress=progress)
     scores = scores_of(points, scorers, **measured_on(asked, sampling, dtype=dtype))
     if out is not None:
         write_whole(Path(out), scores.to_bytes())
@@ -180,7 +180,7 @@ def _planned(targets: Sequence[Target], *, ensemble: bool) -> Iterator[Planned]:
 
 def _measured(
     planned: Sequence[Planned],
-    open_bench: Callable[[Pin, Mapping[Digest, Pin], Told | None], Bench],
+    open_meter: Callable[[Pin, Mapping[Digest, Pin], Told | None], Meter],
     *,
     total: int,
     progress: Callable[[int, int], None] | None,
@@ -193,9 +193,9 @@ def _measured(
         groups.setdefault(repr(sorted(one.target.base.to_json().items())), []).append(number)
     for numbers in groups.values():
         parts = {content: pin for number in numbers for content, pin in planned[number].parts.items()}
-        bench = open_bench(planned[numbers[0]].target.base, parts, told)
-        with contextlib.closing(bench):
+        meter = open_meter(planned[numbers[0]].target.base, parts, told)
+        with contextlib.closing(meter):
             for number in numbers:
                 one = planned[number]
-                points[number] = one.target.point(bench.measure(one.voices), ensemble=one.ensemble)
+                points[number] = one.target.point(meter.measure(one.voices), ensemble=one.ensemble)
     return [points[number] for number in range(len(planned))]

@@ -2,7 +2,7 @@
 
 Experts are looked up, judged and pinned as a preference would do it, but fetched and loaded only when a text has to be
 written: what the ledger knows costs neither. Fronts, selection and reproductions measure through here; ``evaluate``,
-whose soups may lie on several bases, uses the same bench without it.
+whose soups may lie on several bases, uses the same meter without it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any, Self
 
 from rshub.errors import InvalidInput
 from rshub.evaluation.base_content import base_content
-from rshub.evaluation.bench import Bench, Told
 from rshub.evaluation.ledger import Ledger
 from rshub.evaluation.lineup import Lineup
+from rshub.evaluation.meter import Meter, Told
 from rshub.evaluation.points import kind_of, scores_of
 from rshub.evaluation.sampling import Sampling
 from rshub.evaluation.trained_on import trained_on
@@ -44,7 +44,7 @@ class Evaluator:
     Args:
         base: The base.
         lineup: The experts by label, with their start.
-        bench: Measures on this base, prompts and rewards.
+        meter: Measures on this base, prompts and rewards.
         mixtures: What the experts were trained on, by label.
         extrapolate: Whether coefficients may be negative or sum to something else than 1.
     """
@@ -54,13 +54,13 @@ class Evaluator:
         *,
         base: Pin,
         lineup: Lineup,
-        bench: Bench,
+        meter: Meter,
         mixtures: Mapping[str, Mapping[str, float]] | None = None,
         extrapolate: bool = False,
     ) -> None:
         self.base = base
         self.lineup = lineup
-        self._bench = bench
+        self._meter = meter
         self._mixtures = mixtures or {}
         self._extrapolate = extrapolate
 
@@ -113,7 +113,7 @@ class Evaluator:
         start = pin_init(named, hub)
         lineup = Lineup(experts=pins, init=start[0], init_kind=start[1]) if start else Lineup(experts=pins)
         at = pin_base(identity)
-        bench = Bench(
+        meter = Meter(
             base=base_content(at, hub),
             workbench=Workbench(at, lineup.parts, hub, dtype=dtype, device=device),
             prompts=prompts,
@@ -123,7 +123,7 @@ class Evaluator:
             told=told,
         )
         mixtures = {label: trained_on(candidate) for label, candidate in named.items()}
-        return cls(base=at, lineup=lineup, bench=bench, mixtures=mixtures, extrapolate=extrapolate)
+        return cls(base=at, lineup=lineup, meter=meter, mixtures=mixtures, extrapolate=extrapolate)
 
     def point(
         self,
@@ -154,7 +154,7 @@ class Evaluator:
             coefficients=None if kind == "morl" else dict(coefficients),
             preference=preference,
             mixture=self._trained_on(coefficients),
-            rewards=self._bench.measure(self.lineup.soup(coefficients)),
+            rewards=self._meter.measure(self.lineup.soup(coefficients)),
         )
 
     def ensemble(self, coefficients: Mapping[str, float]) -> Point:
@@ -166,22 +166,22 @@ class Evaluator:
         Raises:
             InvalidInput: A coefficient is negative, or they do not sum to 1; otherwise as for ``point``.
         """
-        measured = self._bench.measure(self.lineup.ensemble(coefficients))
+        measured = self._meter.measure(self.lineup.ensemble(coefficients))
         return Point(kind="ensemble", coefficients=dict(coefficients), rewards=measured)
 
     def completions(self, coefficients: Mapping[str, float], *, seed: int = 0) -> tuple[str, ...]:
         """Give what a mixture writes, a text for each prompt; errors as for ``point``."""
         if not self._extrapolate:
             self.lineup.refuse_outside(coefficients)
-        return tuple(self._bench.completions(self.lineup.soup(coefficients), seed=seed))
+        return tuple(self._meter.completions(self.lineup.soup(coefficients), seed=seed))
 
     def scores(self, points: Sequence[Point], **facts: Any) -> Scores:
         """Put points together, with the identity of prompts, sampling and rewards, and what else is known."""
-        return scores_of(points, self._bench.rewards, **self._bench.facts(), **facts)
+        return scores_of(points, self._meter.rewards, **self._meter.facts(), **facts)
 
     def close(self) -> None:
         """Let go of the model in memory."""
-        self._bench.close()
+        self._meter.close()
 
     def __enter__(self) -> Self:
         return self

@@ -18,10 +18,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rshub.errors import InvalidInput
-from rshub.evaluation.bench import counted
 from rshub.evaluation.evaluator import Evaluator
 from rshub.evaluation.ledger import Ledger
 from rshub.evaluation.made_of import made_of
+from rshub.evaluation.meter import counted
 from rshub.evaluation.named_experts import name_experts
 from rshub.evaluation.named_rewards import named_rewards
 from rshub.evaluation.report import examples_of, settings_of, sheet_of

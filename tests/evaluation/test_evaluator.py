@@ -261,7 +261,7 @@ def naive_ensemble(mixer, shares, prompt, steps):
 
 def ensembles(evaluator, coefficients, seed=0):
     """Give the texts of an ensemble."""
-    return evaluator._bench.completions(evaluator.lineup.ensemble(coefficients), seed=seed)
+    return evaluator._meter.completions(evaluator.lineup.ensemble(coefficients), seed=seed)
 
 
 def test_an_ensemble_averages_probabilities_token_by_token(kitchen, many):

@@ -55,7 +55,7 @@ def counted(progress: Callable[[int, int], None] | None, total: int) -> Told | N
     return told
 
 
-class Bench:
+class Meter:
     """Measures mixtures on prompts by rewards.
 
     Args:
