@@ -1,1 +1,1 @@
-"""What happens inside a trainer: one readable file for each method, over the bench that all of them work at."""
+"""What happens inside a trainer: one readable file for each method, over the session that all of them share."""

@@ -13,15 +13,15 @@ from pathlib import Path
 from trl import GRPOConfig, GRPOTrainer
 
 from rshub.training.methods.arguments import arguments, sampling
-from rshub.training.methods.bench import bench
 from rshub.training.methods.lesson import Lesson, Trained
 from rshub.training.methods.reward_functions import reward_functions
+from rshub.training.methods.session import session
 from rshub.training.methods.trainers import CutOff, Silent
 from rshub.training.runs.log_lines import reinforcement_line
 
 
 class _Trainer(CutOff, Silent, GRPOTrainer):  # type: ignore[misc]  # the library is not typed
-    """TRL's trainer, silent."""
+    """TRL's trainer, silent, whose completions may be cut off."""
 
 
 def train_grpo(lesson: Lesson) -> Trained:
@@ -33,7 +33,7 @@ def train_grpo(lesson: Lesson) -> Trained:
     """
     recipe = lesson.recipe
     functions, weights = reward_functions(recipe.rewards, recipe.reward_weights, lesson.rows)
-    with bench(lesson, reinforcement_line(recipe)) as at:
+    with session(lesson, reinforcement_line(recipe)) as at:
         trainer = _Trainer(
             reward_funcs=functions,
             args=settings(lesson, at.folder, weights),

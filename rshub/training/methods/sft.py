@@ -5,8 +5,8 @@ from __future__ import annotations
 from trl import SFTConfig, SFTTrainer
 
 from rshub.training.methods.arguments import arguments
-from rshub.training.methods.bench import bench
 from rshub.training.methods.lesson import Lesson, Trained
+from rshub.training.methods.session import session
 from rshub.training.methods.trainers import Silent
 from rshub.training.runs.log_lines import loss_line
 
@@ -22,7 +22,7 @@ def train_sft(lesson: Lesson) -> Trained:
         InvalidInput: The adapter has no module to sit on.
         RshubError: The training diverged, or the memory was full.
     """
-    with bench(lesson, loss_line(accuracy="mean_token_accuracy")) as at:
+    with session(lesson, loss_line(accuracy="mean_token_accuracy")) as at:
         trainer = _Trainer(
             args=arguments(
                 SFTConfig,

@@ -166,7 +166,7 @@ def test_a_stop_that_was_killed_before_it_was_saved_is_still_a_stop(recipe, tmp_
         raise PulledPlugError
 
     patch = pytest.MonkeyPatch()
-    patch.setattr("rshub.training.methods.bench.save_trained", pull_the_plug)
+    patch.setattr("rshub.training.methods.session.save_trained", pull_the_plug)
     with pytest.raises(PulledPlugError):
         train(wanted, output=tmp_path / "expert")
     patch.undo()

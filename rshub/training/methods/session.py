@@ -1,4 +1,4 @@
-"""The bench that every method works at.
+"""One session of a trainer, the same for every method.
 
 Model, callbacks and folders are set up, faults told, the trainer run and its result saved; whatever the libraries did
 to the process is put back.
@@ -29,7 +29,7 @@ from rshub.training.runs.trackers import file_trackers
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench:
+class Session:
     """What a trainer is made of, and the folder that it may write to."""
 
     lesson: Lesson
@@ -52,8 +52,8 @@ class Bench:
 
 
 @contextmanager
-def bench(lesson: Lesson, line: Line) -> Iterator[Bench]:
-    """Set the bench up for one run.
+def session(lesson: Lesson, line: Line) -> Iterator[Session]:
+    """Set a trainer's session up for one run.
 
     Args:
         lesson: The run.
@@ -71,7 +71,7 @@ def bench(lesson: Lesson, line: Line) -> Iterator[Bench]:
         recorder = Recorder(lesson, line, out, lines)
         with file_trackers(lesson.recipe.report_to, lesson.trackers) as trackers, told(lesson, recorder):
             model, adapter = open_model(lesson)
-            yield Bench(
+            yield Session(
                 lesson=lesson,
                 folder=lesson.checkpoints or Path(scratch),
                 recorder=recorder,
