@@ -9,7 +9,7 @@ import numpy as np
 
 from rshub.errors import InvalidInput
 from rshub.evaluation.selection.rivals import Chosen, compare
-from rshub.evaluation.selection.search import Task
+from rshub.evaluation.selection.search import Goal
 from rshub.evaluation.selection.selection import Regret, Selection, Spent
 from rshub.evaluation.selection.strategy import Choice, choose, misfits, regret
 from rshub.preferences.belief import LEAST_SOUPS
@@ -23,26 +23,26 @@ from rshub.preferences.surrogate import LEAST_R2
 from rshub.preferences.wish import Wish, make_wish
 
 
-def answer(scores: Scores, task: Task, spent: Spent, *, rule: tuple[str, Array] | None = None) -> Selection:
+def answer(scores: Scores, goal: Goal, spent: Spent, *, rule: tuple[str, Array] | None = None) -> Selection:
     """Choose, and say all that is known of the choice.
 
     Args:
         scores: Everything that was measured.
-        task: What is looked for.
+        goal: What is looked for.
         spent: What it cost.
         rule: The mapping that gives the coefficients, and what it gives; None to choose by the evaluations.
 
     Raises:
         InvalidInput: The evaluations say nothing of what is wanted.
     """
-    evidence = gather(scores, task.space.corners)
-    wish = make_wish(task.mu, task.units, evidence, scores)
+    evidence = gather(scores, goal.space.corners)
+    wish = make_wish(goal.mu, goal.units, evidence, scores)
     remarks: list[str] = []
     if rule is not None:
         row = evidence.row_at(rule[1], list(wish.factors))
         choice = Choice(shares=rule[1], row=row, rule=rule[0])
     else:
-        choice, said = _choice(scores, task, evidence, wish, measured_only=bool(spent.budget))
+        choice, said = _choice(scores, goal, evidence, wish, measured_only=bool(spent.budget))
         remarks += said
     reasons: dict[str, str] = {}
     point = None if choice.row is None else scores.points[evidence.points[choice.row]]
@@ -64,7 +64,7 @@ def answer(scores: Scores, task: Task, spent: Spent, *, rule: tuple[str, Array] 
     elif not set(wish.factors) <= set(evidence.columns):
         reasons["regret"] = "not every wanted reward was measured on these experts"
     else:
-        low, mean, high = regret(task.space, evidence, wish, choice.shares)
+        low, mean, high = regret(goal.space, evidence, wish, choice.shares)
         expected = Regret(low=low, expected=mean, high=high)
     predicted = _predicted(evidence, scores, choice.shares)
     value, error = _wished(evidence, wish, choice)
@@ -75,9 +75,9 @@ def answer(scores: Scores, task: Task, spent: Spent, *, rule: tuple[str, Array] 
     remarks += [*_unused(scores, evidence), *evidence.notes]
     return Selection(
         preference="",
-        units=task.units,
+        units=goal.units,
         mapping=choice.rule,
-        coefficients=task.space.coefficients(choice.shares),
+        coefficients=goal.space.coefficients(choice.shares),
         predicted=predicted,
         measured=None if point is None else point.rewards,
         r2=r2,
@@ -101,21 +101,21 @@ def _unused(scores: Scores, evidence: Evidence) -> list[str]:
 
 
 def _choice(
-    scores: Scores, task: Task, evidence: Evidence, wish: Wish, *, measured_only: bool
+    scores: Scores, goal: Goal, evidence: Evidence, wish: Wish, *, measured_only: bool
 ) -> tuple[Choice, list[str]]:
     """Choose by what was measured; before any soup was, by the payoffs of the experts if that can be done."""
     said: list[str] = []
     soups = int(((evidence.shares > 0.0).sum(axis=1) > 1).sum())
-    if not soups and len(task.space.corners) > 1:
+    if not soups and len(goal.space.corners) > 1:
         try:
-            return _by_payoff(scores, task, evidence, wish)
+            return _by_payoff(scores, goal, evidence, wish)
         except InvalidInput as fault:
             said.append(f"no soup was measured, and payoffs alone do not tell: {fault.message}")
-    choice = choose(task.space, evidence, wish, measured_only=measured_only)
+    choice = choose(goal.space, evidence, wish, measured_only=measured_only)
     if choice is None:
         missing = next(name for name in wish.factors if name not in evidence.columns)
         raise InvalidInput(
-            f"select: no soup of {', '.join(task.space.corners)} was measured on {missing}",
+            f"select: no soup of {', '.join(goal.space.corners)} was measured on {missing}",
             where=missing,
             remedy="measure the experts on every wanted reward (rshub evaluate)",
         )
@@ -126,22 +126,22 @@ def _choice(
     else:
         said.append(f"the measured point that {len(evidence.points)} evaluations together speak for most")
     if soups and (choice.shares == 1.0).any():
-        alone = task.space.corners[int(choice.shares.argmax())]
+        alone = goal.space.corners[int(choice.shares.argmax())]
         said.append(f"{alone} alone: for this preference no soup that is known of does better")
     return choice, said
 
 
-def _by_payoff(scores: Scores, task: Task, evidence: Evidence, wish: Wish) -> tuple[Choice, list[str]]:
+def _by_payoff(scores: Scores, goal: Goal, evidence: Evidence, wish: Wish) -> tuple[Choice, list[str]]:
     """Take lambda in proportion to mu and to what each expert gains on its own reward.
 
     Raises:
         InvalidInput: That cannot be done, with the reason.
     """
-    experts = tuple(name for name in task.space.corners if name != INIT)
+    experts = tuple(name for name in goal.space.corners if name != INIT)
     known = Known(payoff=Payoff.from_scores(scores), experts=experts)
-    mapped = map_preference(task.mu, mapping="payoff", units=task.units, known=known)
-    shares = np.array([mapped.coefficients.get(name, 0.0) for name in task.space.corners])
-    if (shares < 0.0).any() or abs(float(shares.sum()) - 1.0) > SUM_TOLERANCE or not task.space.may(shares):
+    mapped = map_preference(goal.mu, mapping="payoff", units=goal.units, known=known)
+    shares = np.array([mapped.coefficients.get(name, 0.0) for name in goal.space.corners])
+    if (shares < 0.0).any() or abs(float(shares.sum()) - 1.0) > SUM_TOLERANCE or not goal.space.may(shares):
         raise InvalidInput("what they give may not be used", where="payoff", remedy="measure soups")
     choice = Choice(shares=shares, row=evidence.row_at(shares, list(wish.factors)), rule="payoff")
     return choice, [f"no soup was measured; {mapped.remark}"]

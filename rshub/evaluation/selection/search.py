@@ -33,7 +33,7 @@ Keep = Callable[[Point, str], Scores]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class Goal:
     """What is looked for: soups of a space, a preference (reward to number) and its units."""
 
     space: Space
@@ -47,13 +47,13 @@ class Task:
 
 
 def search(
-    scores: Scores, task: Task, *, budget: int, measure: Measure, keep: Keep, corners_only: bool = False
+    scores: Scores, goal: Goal, *, budget: int, measure: Measure, keep: Keep, corners_only: bool = False
 ) -> Scores:
     """Spend a budget of evaluations.
 
     Args:
         scores: What is known.
-        task: What is looked for.
+        goal: What is looked for.
         budget: New evaluations at most.
         measure: Makes one.
         keep: Remembers one.
@@ -66,35 +66,35 @@ def search(
         RshubError: A measurement failed or lacks a reward; what was measured before it was kept.
     """
     for left in range(budget, 0, -1):
-        decided = decide(scores, task, left=left)
+        decided = decide(scores, goal, left=left)
         if decided is None or (corners_only and decided[1] != CORNER):
             break
-        scores = keep(_measured(decided[0], task, measure), decided[1])
+        scores = keep(_measured(decided[0], goal, measure), decided[1])
     return scores
 
 
-def measure_one(task: Task, shares: Array, *, measure: Measure, keep: Keep) -> Scores:
+def measure_one(goal: Goal, shares: Array, *, measure: Measure, keep: Keep) -> Scores:
     """Measure what a rule gives."""
-    coefficients = _without_zeros(task.space.coefficients(shares))
-    return keep(_measured(coefficients, task, measure), "rule")
+    coefficients = _without_zeros(goal.space.coefficients(shares))
+    return keep(_measured(coefficients, goal, measure), "rule")
 
 
-def decide(scores: Scores, task: Task, *, left: int) -> tuple[dict[str, float], str] | None:
+def decide(scores: Scores, goal: Goal, *, left: int) -> tuple[dict[str, float], str] | None:
     """Say which coefficients to measure next and why; None where nothing is left to learn."""
-    space = task.space
+    space = goal.space
     evidence = gather(scores, space.corners)
-    corners = missing_corners(space, evidence, task.wanted)
+    corners = missing_corners(space, evidence, goal.wanted)
     if corners:
         one = np.eye(len(space.corners))[corners[0]]
         return _without_zeros(space.coefficients(one)), CORNER
-    wish = make_wish(task.mu, task.units, evidence, scores)
+    wish = make_wish(goal.mu, goal.units, evidence, scores)
     found = next_shares(space, evidence, wish, left=left)
     return None if found is None else (_without_zeros(space.coefficients(found[0])), found[1])
 
 
-def _measured(coefficients: Mapping[str, float], task: Task, measure: Measure) -> Point:
+def _measured(coefficients: Mapping[str, float], goal: Goal, measure: Measure) -> Point:
     point = replace(measure(coefficients), coefficients=dict(coefficients))
-    lacking = [name for name in task.wanted if name not in point.rewards]
+    lacking = [name for name in goal.wanted if name not in point.rewards]
     if lacking:
         raise RshubError(
             f"select: the evaluation at {_named(coefficients)} says nothing of {lacking[0]}",

@@ -18,7 +18,7 @@ from rshub.evaluation.named_rewards import named_rewards
 from rshub.evaluation.sampling import BATCH, Sampling
 from rshub.evaluation.selection.answer import answer
 from rshub.evaluation.selection.named import Offered, as_preference
-from rshub.evaluation.selection.search import Measure, Task, measure_one, search
+from rshub.evaluation.selection.search import Goal, Measure, measure_one, search
 from rshub.evaluation.selection.selection import Selection, Spent
 from rshub.evaluation.selection.source import Models, Source, opened, refuse_gaps
 from rshub.evaluation.selection.store import Store, contents, read_known
@@ -144,12 +144,12 @@ def select(
         refuse_unknown({term.name: term.value for term in (*wanted.terms, *wanted.zeros)}, known)
         names = tuple(source.experts) or _named(experts, known, can_measure=source.measure is not None)
         space = _space(names, wanted.init, source.experts, rules)
-        task = Task(space=space, mu=wanted.values, units=units)
-        store = _store(known, out, task, mapping, source)
+        goal = Goal(space=space, mu=wanted.values, units=units)
+        store = _store(known, out, goal, mapping, source)
         spent = _budgeted(budget, store, can_measure=source.measure is not None)
-        rule = _spend(store, task, mapping, spent=spent, source=source, progress=progress)
+        rule = _spend(store, goal, mapping, spent=spent, source=source, progress=progress)
         spent = replace(spent, request=store.spent, new=len(store.scores.points) - spent.known)
-        found = answer(store.scores, task, spent, rule=rule)
+        found = answer(store.scores, goal, spent, rule=rule)
         return replace(
             found,
             preference=str(wanted),
@@ -230,13 +230,13 @@ def _space(names: Sequence[str], init: float, experts: Mapping[str, Offered], ru
     return Space(corners=corners, init=init, allowed=allowed, limits=limits)
 
 
-def _store(known: Scores, out: Path | str | None, task: Task, mapping: str, source: Source) -> Store:
+def _store(known: Scores, out: Path | str | None, goal: Goal, mapping: str, source: Source) -> Store:
     """Name the request: what makes two runs ask for the same evaluations."""
     request = {
-        "preference": dict(task.mu),
-        "units": task.units,
+        "preference": dict(goal.mu),
+        "units": goal.units,
         "mapping": mapping,
-        "corners": list(task.space.corners),
+        "corners": list(goal.space.corners),
         "places": {name: expert.place for name, expert in source.experts.items()},
         "contents": contents(source.facts) if source.facts is not None else {},
     }
@@ -259,7 +259,7 @@ def _budgeted(budget: int | None, store: Store, *, can_measure: bool) -> Spent:
 
 def _spend(
     store: Store,
-    task: Task,
+    goal: Goal,
     mapping: str,
     *,
     spent: Spent,
@@ -282,29 +282,29 @@ def _spend(
     if left:
         store.write()
     if mapping == "surrogate":
-        search(store.scores, task, budget=left, measure=told, keep=store.keep)
+        search(store.scores, goal, budget=left, measure=told, keep=store.keep)
         return None
     if mapping == "payoff":
-        search(store.scores, task, budget=left, measure=told, keep=store.keep, corners_only=True)
+        search(store.scores, goal, budget=left, measure=told, keep=store.keep, corners_only=True)
         left = max(0, spent.budget - store.spent)
-    shares = by_rule(store.scores, task, mapping)
-    if left and gather(store.scores, task.space.corners).row_at(shares, list(task.wanted)) is None:
-        measure_one(task, shares, measure=told, keep=store.keep)
+    shares = by_rule(store.scores, goal, mapping)
+    if left and gather(store.scores, goal.space.corners).row_at(shares, list(goal.wanted)) is None:
+        measure_one(goal, shares, measure=told, keep=store.keep)
     return mapping, shares
 
 
-def by_rule(scores: Scores, task: Task, mapping: str) -> Array:
+def by_rule(scores: Scores, goal: Goal, mapping: str) -> Array:
     """Give the shares that a mapping without a search stands for.
 
     Raises:
         InvalidInput: The mapping cannot be used here, with the reason.
         Incompatible: The policy or a bound forbids them.
     """
-    space = task.space
+    space = goal.space
     experts = tuple(name for name in space.corners if name != INIT)
     mixtures = {point.vertex: point.mixture for point in scores.points if point.vertex and point.mixture}
     known = Known(payoff=Payoff.from_scores(scores), evaluations=scores, mixtures=mixtures, experts=experts)
-    mapped = map_preference(task.mu, mapping=mapping, units=task.units, known=known)
+    mapped = map_preference(goal.mu, mapping=mapping, units=goal.units, known=known)
     shares = np.array([mapped.coefficients.get(name, 0.0) for name in space.corners])
     if (shares < 0.0).any() or abs(float(shares.sum()) - 1.0) > SUM_TOLERANCE:
         raise InvalidInput(

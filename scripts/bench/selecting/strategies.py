@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from landscapes import Array, Landscape
 
-from rshub.evaluation.selection.search import Task, search
+from rshub.evaluation.selection.search import Goal, search
 from rshub.evaluation.selection.strategy import Space, choose
 from rshub.preferences.evidence import gather
 from rshub.preferences.scores import Point, RewardScore, Scores
@@ -112,10 +112,10 @@ def ours(trial: Trial, meter: Meter) -> Array:
         return scores
 
     space = Space(corners=tuple(names), allowed=lambda _: True)
-    task = Task(space=space, mu=dict(zip(names, trial.factors.tolist(), strict=True)), units="raw")
-    search(scores, task, budget=trial.budget, measure=measure, keep=keep)
+    goal = Goal(space=space, mu=dict(zip(names, trial.factors.tolist(), strict=True)), units="raw")
+    search(scores, goal, budget=trial.budget, measure=measure, keep=keep)
     evidence = gather(scores, space.corners)
-    choice = choose(space, evidence, make_wish(task.mu, task.units, evidence, scores), measured_only=True)
+    choice = choose(space, evidence, make_wish(goal.mu, goal.units, evidence, scores), measured_only=True)
     assert choice is not None
     return choice.shares
 
