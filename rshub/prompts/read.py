@@ -16,7 +16,7 @@ from typing import Any
 from rshub.errors import InvalidInput, NotFound
 from rshub.formats.canonical import digest
 from rshub.hub.client import Hub
-from rshub.prompts.forms.form import Task
+from rshub.prompts.forms.form import Exercise
 from rshub.prompts.forms.registry import FORMS, PLAIN
 from rshub.prompts.forms.row import Row
 from rshub.prompts.forms.writing import written
@@ -119,18 +119,18 @@ def _prompt(values: Mapping[str, Any], place: str, reading: Reading, asked: set[
     if reading.form == PLAIN:
         return _plain(values, place)
     form = FORMS[reading.form]
-    task = form.task(Row(values=values, place=place))
-    if task is None or not _fits(task, *(reading.chars or form.lengths)):
+    exercise = form.exercise(Row(values=values, place=place))
+    if exercise is None or not _fits(exercise, *(reading.chars or form.lengths)):
         return None
-    if task.identity is not None:
-        if task.identity in asked:
+    if exercise.identity is not None:
+        if exercise.identity in asked:
             return None
-        asked.add(task.identity)
-    return written(task, style=reading.style, begin=reading.begin)
+        asked.add(exercise.identity)
+    return written(exercise, style=reading.style, begin=reading.begin)
 
 
-def _fits(task: Task, more: int, fewer: int | None) -> bool:
-    return more < len(task.measured) and (fewer is None or len(task.measured) < fewer)
+def _fits(exercise: Exercise, more: int, fewer: int | None) -> bool:
+    return more < len(exercise.measured) and (fewer is None or len(exercise.measured) < fewer)
 
 
 def _plain(row: Mapping[str, Any], place: str) -> Prompt:

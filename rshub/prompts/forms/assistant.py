@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from rshub.prompts.forms.form import Form, Task
+from rshub.prompts.forms.form import Exercise, Form
 from rshub.prompts.forms.row import Row, one_line
 from rshub.rewards.samples import Turn
 
@@ -20,7 +20,7 @@ _HEAD = re.compile(r"\n\n(Human|Assistant):")
 _ROLES = {"Human": "user", "Assistant": "assistant"}
 
 
-def task(row: Row) -> Task | None:
+def exercise(row: Row) -> Exercise | None:
     """Ask for the turn in which the two dialogues part."""
     chosen, rejected = (turns(row.text(column) or "") for column in ("chosen", "rejected"))
     place = next((at for at, (one, other) in enumerate(zip(chosen, rejected, strict=False)) if one != other), None)
@@ -31,7 +31,7 @@ def task(row: Row) -> Task | None:
         return None
     liked, other = chosen[place].content, rejected[place]
     said = other.role == "assistant" and other.content and other.content != liked
-    return Task(
+    return Exercise(
         turns=before,
         measured=before[0].content,
         references=(liked,),
@@ -39,14 +39,14 @@ def task(row: Row) -> Task | None:
     )
 
 
-def opening(row: Row) -> Task | None:
+def opening(row: Row) -> Exercise | None:
     """Ask the first question."""
     chosen, rejected = (turns(row.text(column) or "")[:2] for column in ("chosen", "rejected"))
     if [turn.role for turn in chosen] != ["user", "assistant"] or not all(turn.content for turn in chosen):
         return None
     question, answer = chosen
     parted = [turn.content for turn in rejected[1:] if rejected[0] == question and turn not in {question, answer}]
-    return Task(
+    return Exercise(
         instruction=question.content,
         measured=f"\n\nHuman: {question.content}\n\n",
         references=(answer.content,),
@@ -69,5 +69,5 @@ def _alternate(said: tuple[Turn, ...]) -> bool:
     return roles == wanted and roles[-1] == "user" and all(turn.content for turn in said)
 
 
-FORM = Form(name="assistant", task=task)
-OPENING = Form(name="assistant-opening", task=opening, lengths=(5, 100))
+FORM = Form(name="assistant", exercise=exercise)
+OPENING = Form(name="assistant-opening", exercise=opening, lengths=(5, 100))

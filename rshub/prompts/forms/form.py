@@ -1,7 +1,7 @@
 """What a form is: a rule that gives what a row of one data set asks, and what people answered. Values only.
 
-A form reads a row into a ``Task``: an instruction, what it is about, and the answers that were liked and rejected. How
-a task is written out as a prompt is not its business (`rshub.prompts.forms.writing`), nor is where the row came from.
+A form reads a row into an ``Exercise``: an instruction, what it is about, and the answers that were liked and rejected.
+How that is written out as a prompt is not its business (`rshub.prompts.forms.writing`), nor is where the row came from.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Lengths = tuple[int, int | None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class Exercise:
     """What one row asks.
 
     Args:
@@ -47,10 +47,10 @@ class Form:
 
     Args:
         name: As it stands after ``#as=``.
-        task: Reads a row; None where it has nothing to ask.
+        exercise: Reads a row; None where it has nothing to ask.
         lengths: Of the text that is measured, unless the user says otherwise.
     """
 
     name: str
-    task: Callable[[Row], Task | None]
+    exercise: Callable[[Row], Exercise | None]
     lengths: Lengths = (0, None)

@@ -6,17 +6,17 @@ review stand in the prompt, and the rest is the reference.
 
 from __future__ import annotations
 
-from rshub.prompts.forms.form import Form, Task
+from rshub.prompts.forms.form import Exercise, Form
 from rshub.prompts.forms.row import Row, one_line
 
 
-def task(row: Row) -> Task | None:
+def exercise(row: Row) -> Exercise | None:
     """Ask for a review that begins like this one."""
     text = row.text("text")
     review = one_line((text or "").replace("<br />", " "))
     if not text or not review:
         return None
-    return Task(instruction="Write a movie review.", measured=text, references=(review,), begins=True)
+    return Exercise(instruction="Write a movie review.", measured=text, references=(review,), begins=True)
 
 
-FORM = Form(name="movie-review", task=task, lengths=(200, None))
+FORM = Form(name="movie-review", exercise=exercise, lengths=(200, None))

@@ -8,13 +8,13 @@ is called ``test``, and a recipe that follows them has to say so in its address.
 
 from __future__ import annotations
 
-from rshub.prompts.forms.form import Form, Task
+from rshub.prompts.forms.form import Exercise, Form
 from rshub.prompts.forms.row import Row, one_line
 
 AGENCY = "(Reuters) -"
 
 
-def task(row: Row) -> Task | None:
+def exercise(row: Row) -> Exercise | None:
     """Ask for a summary in one sentence."""
     text = row.text("text")
     summaries = row.items("prediction")
@@ -25,7 +25,7 @@ def task(row: Row) -> Task | None:
     if not article:
         return None
     summary = one_line(summaries[0].text("text") or "") if summaries else ""
-    return Task(
+    return Exercise(
         instruction="Summarize this article in one sentence.",
         about=article,
         measured=text,
@@ -34,4 +34,4 @@ def task(row: Row) -> Task | None:
     )
 
 
-FORM = Form(name="news-summary", task=task, lengths=(100, 1500))
+FORM = Form(name="news-summary", exercise=exercise, lengths=(100, 1500))

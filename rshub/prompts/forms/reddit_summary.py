@@ -7,11 +7,11 @@ better one. Rows about news articles have no post and ask nothing. A post is com
 
 from __future__ import annotations
 
-from rshub.prompts.forms.form import Form, Task
+from rshub.prompts.forms.form import Exercise, Form
 from rshub.prompts.forms.row import Row, one_line
 
 
-def task(row: Row) -> Task | None:
+def exercise(row: Row) -> Exercise | None:
     """Ask for a summary in one sentence."""
     info = row.inner("info")
     post, identity = info.text("post"), info.value("id")
@@ -21,7 +21,7 @@ def task(row: Row) -> Task | None:
         return None
     if not isinstance(choice, int) or not 0 <= choice < len(summaries):
         row.refuse("choice", f"is none of the {len(summaries)} summaries: {choice!r}")
-    return Task(
+    return Exercise(
         instruction="Summarize this post in one sentence.",
         about=one_line(post),
         measured=post,
@@ -31,4 +31,4 @@ def task(row: Row) -> Task | None:
     )
 
 
-FORM = Form(name="reddit-summary", task=task, lengths=(100, 1200))
+FORM = Form(name="reddit-summary", exercise=exercise, lengths=(100, 1200))

@@ -6,17 +6,17 @@ question stands in up to ten rows: the first of each ``qid`` is used.
 
 from __future__ import annotations
 
-from rshub.prompts.forms.form import Form, Task
+from rshub.prompts.forms.form import Exercise, Form
 from rshub.prompts.forms.row import Row, one_line
 
 
-def task(row: Row) -> Task | None:
+def exercise(row: Row) -> Exercise | None:
     """Ask the question."""
     question = row.text("question")
     better, worse = (one_line(row.text(column) or "") for column in ("response_j", "response_k"))
     if question is None or not question.strip():
         return None
-    return Task(
+    return Exercise(
         instruction=one_line(question),
         measured=question,
         references=(better,) if better else (),
@@ -25,4 +25,4 @@ def task(row: Row) -> Task | None:
     )
 
 
-FORM = Form(name="stack-exchange", task=task, lengths=(0, 300))
+FORM = Form(name="stack-exchange", exercise=exercise, lengths=(0, 300))
