@@ -21,9 +21,10 @@ from rshub.demo.tiny_base import BASE_CARD, train_base
 from rshub.demo.words import figures_in_words, side_by_side, table
 from rshub.demo.world import MAX_WORDS, corpus, jsonl
 from rshub.errors import IntegrityError, OutputError
-from rshub.evaluation.evaluator import Evaluator, Sampling
+from rshub.evaluation.evaluator import Evaluator
 from rshub.evaluation.meter import counted
 from rshub.evaluation.points import line, manifest_rows, prompts_facts, scores_of
+from rshub.evaluation.sampling import Sampling
 from rshub.experts.publish import publish
 from rshub.formats.canonical import file_bytes
 from rshub.fronts.front import front

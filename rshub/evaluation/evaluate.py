@@ -35,8 +35,6 @@ from rshub.soups.lock import Pin
 from rshub.tensors.writer import write_whole
 from rshub.types import Digest
 
-__all__ = ["evaluate", "named_rewards"]
-
 
 def evaluate(
     soups: Sequence[str | Path],

@@ -22,7 +22,7 @@ from rshub.evaluation.sampling import Sampling
 from rshub.evaluation.trained_on import trained_on
 from rshub.evaluation.workbench import Workbench
 from rshub.experts.base_identity import identify_base
-from rshub.formats.address import RepoAddress, parse_address
+from rshub.formats.address import RepoAddress, as_typed, parse_address
 from rshub.hub.client import Hub
 from rshub.preferences.preference import INIT, PreferenceTerm
 from rshub.preferences.scores import Point, Scores
@@ -32,8 +32,6 @@ from rshub.soups.candidates import look_up
 from rshub.soups.choose import choose
 from rshub.soups.lock import Pin
 from rshub.soups.pin import pin_base, pin_expert, pin_init
-
-__all__ = ["Evaluator", "Sampling"]
 
 _DEFAULT = Sampling()
 
@@ -201,7 +199,7 @@ def _term(label: str, place: str | Path) -> PreferenceTerm:
     """Name an expert in full, as a term of a preference would."""
     if label == INIT:
         raise InvalidInput(f"{INIT!r} names the start of the experts", where=label, remedy="choose another label")
-    address = parse_address(str(place) if not isinstance(place, Path) or place.is_absolute() else f"./{place}")
+    address = parse_address(as_typed(place) if isinstance(place, Path) else place)
     if isinstance(address, RepoAddress):
         return PreferenceTerm(name=address.repo_id, kind="repo", revision=address.revision, value=1.0)
     return PreferenceTerm(name=str(address), kind="directory", revision=None, value=1.0)

@@ -15,7 +15,7 @@ from pathlib import Path
 from rshub.errors import InvalidInput
 from rshub.evaluation.trained_on import trained_on
 from rshub.experts.base_identity import BaseIdentity
-from rshub.formats.address import RepoAddress, is_folder, parse_address
+from rshub.formats.address import RepoAddress, as_typed, is_folder, parse_address
 from rshub.formats.names import REWARD_NAME
 from rshub.hub.client import Hub
 from rshub.preferences.policy import Policy
@@ -86,7 +86,7 @@ def term_of(place: str) -> PreferenceTerm:
 def _taken_apart(expert: str | Path) -> tuple[str | None, str]:
     """Take a name off its place; a folder may hold the sign itself."""
     if isinstance(expert, Path):
-        return None, str(expert) if expert.is_absolute() else f"./{expert}"
+        return None, as_typed(expert)
     name, sign, place = expert.partition("=")
     if not sign or is_folder(expert):
         return None, expert

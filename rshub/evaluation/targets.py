@@ -18,7 +18,7 @@ from rshub.evaluation.points import kind_of
 from rshub.evaluation.trained_on import manifest_in, shares_beside, trained_on, trained_on_pin
 from rshub.experts.base_identity import identify_base
 from rshub.experts.manifest import ExpertManifest
-from rshub.formats.address import is_folder
+from rshub.formats.address import as_typed, is_folder
 from rshub.formats.canonical import load_json
 from rshub.hub.client import Hub
 from rshub.preferences.preference import INIT, SUM_TOLERANCE, PreferenceTerm
@@ -125,7 +125,7 @@ def _folder(folder: Path, base: str | None, hub: Hub) -> Target:
     manifest = manifest_in(folder) if lock is None else None
     if (folder / CONFIG).is_file() or (manifest is not None and manifest.artefact.kind == "partial"):
         return _expert(folder, base, hub, manifest=manifest, lock=lock)
-    whole = identify_base(_dotted(folder), hub)
+    whole = identify_base(as_typed(folder), hub)
     if lock is not None:
         claimed = _by_reward(lock)
         kind = kind_of(claimed)
@@ -143,7 +143,7 @@ def _expert(
 ) -> Target:
     """Take an expert on its base; with a lock it is a soup, else its manifest or training says what it is for."""
     identity = identify_base(base or _base_of(folder, manifest), hub)
-    alone = PreferenceTerm(name=_dotted(folder), kind="directory", revision=None, value=1.0)
+    alone = PreferenceTerm(name=as_typed(folder), kind="directory", revision=None, value=1.0)
     found = look_up(alone, identity, hub, None)
     choose({}, [found])
     name = folder.name
@@ -201,8 +201,3 @@ def _trained_for(pin: Pin) -> str | None:
     """Say which one reward a local expert was trained for, where the summary of its training says so."""
     mixture = shares_beside(Path(pin.path)) if pin.path else {}
     return next(iter(mixture)) if len(mixture) == 1 else None
-
-
-def _dotted(folder: Path) -> str:
-    """Write a folder so that nobody takes it for a repo."""
-    return str(folder) if folder.is_absolute() else f"./{folder}"

@@ -59,8 +59,9 @@ def test_the_written_recipe_is_read_by_the_strict_reader(tmp_path):
 def test_soups_of_two_experts_lie_above_the_line_between_them(tmp_path):
     """The claim of the demo, in full: both rewards hold at every lambda, and mixed training is hardly better."""
     from rshub.demo.tiny_base import train_base
-    from rshub.evaluation.evaluator import Evaluator, Sampling
+    from rshub.evaluation.evaluator import Evaluator
     from rshub.evaluation.points import line
+    from rshub.evaluation.sampling import Sampling
     from rshub.prompts.read import read_prompts
     from rshub.rewards.spec import reward_from_spec
     from rshub.training.train import train

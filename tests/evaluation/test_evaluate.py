@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from rshub.errors import Incompatible, InvalidInput, MissingExtra, NotFound, OutputError
-from rshub.evaluation.evaluate import evaluate, named_rewards
+from rshub.evaluation.evaluate import evaluate
 from rshub.evaluation.ledger import Ledger
+from rshub.evaluation.named_rewards import named_rewards
 from rshub.fronts.front import front
 from rshub.localhub import LocalHub
 from rshub.preferences.scores import Scores

@@ -15,9 +15,10 @@ import pytest
 
 from rshub.demo.world import corpus, jsonl
 from rshub.errors import Incompatible, InvalidInput
-from rshub.evaluation.evaluator import Evaluator, Sampling
+from rshub.evaluation.evaluator import Evaluator
 from rshub.evaluation.ledger import Ledger
 from rshub.evaluation.points import measured_on
+from rshub.evaluation.sampling import Sampling
 from rshub.prompts.read import read_prompts
 from rshub.rewards.samples import TextSample
 from rshub.rewards.spec import reward_from_spec
@@ -171,7 +172,8 @@ def test_what_was_cut_short_goes_on_where_it_was(kitchen, many, tmp_path, counte
 def test_a_process_that_is_killed_leaves_whole_entries(kitchen, many, tmp_path):
     """Killed for good in the middle of many seeds: what it wrote is used, and the figures are those of one run."""
     code = f"""
-        from rshub.evaluation.evaluator import Evaluator, Sampling
+        from rshub.evaluation.evaluator import Evaluator
+        from rshub.evaluation.sampling import Sampling
         from rshub.evaluation.ledger import Ledger
         from rshub.prompts.read import read_prompts
         from rshub.rewards.spec import reward_from_spec

@@ -89,14 +89,13 @@ def opened(models: Models | None, measure: Measure | None, rules: Policy | None)
         yield Source(measure=measure)
         return
     named = offered(models.experts, base=models.base, rules=rules, endpoint=models.endpoint, token=models.token)
-    ledger = Ledger(Path(models.ledger)) if models.ledger is not None else Ledger.of_user()
     evaluator = Evaluator.open(
         {label: expert.place for label, expert in named.items()},
         base=models.base,
         rewards=models.rewards,
         prompts=read_prompts(models.prompts, limit=models.limit, endpoint=models.endpoint, token=models.token),
         sampling=models.sampling,
-        ledger=ledger if models.remember else None,
+        ledger=Ledger.chosen(models.ledger, remember=models.remember),
         dtype=models.dtype,
         device=models.device,
         endpoint=models.endpoint,

@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from rshub.errors import InvalidInput
-from rshub.evaluation.evaluator import Evaluator, Sampling
+from rshub.evaluation.evaluator import Evaluator
+from rshub.evaluation.sampling import Sampling
 from rshub.evaluation.selection.select import select
 from rshub.prompts.read import read_prompts
 from rshub.rewards.spec import reward_from_spec
