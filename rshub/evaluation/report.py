@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rshub.errors import RshubError
 from rshub.evaluation.trained_on import shares_beside
 from rshub.experts.card import in_words
-from rshub.experts.training_summary import training_beside
+from rshub.experts.training_summary import LOG, training_beside
 from rshub.fronts.report.render import render_report
 from rshub.fronts.report.values import FILE_NAME, Example, ExpertSheet
 from rshub.preferences.scores import Scores
@@ -26,7 +26,6 @@ from rshub.tensors.writer import write_whole
 if TYPE_CHECKING:
     from rshub.evaluation.evaluator import Evaluator
 
-LOG = "training_log.jsonl"
 SHOWN = ("method", "objective", "mixture", "dataset", "seed", "steps", "kl")
 MOST_SETTINGS = 5
 MOST_LINES = 5000

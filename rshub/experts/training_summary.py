@@ -1,4 +1,4 @@
-"""``training.json`` beside an expert in a folder: what its training said of itself."""
+"""``training.json`` beside an expert in a folder: what its training said of itself; and where the log of it lies."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from rshub.errors import InvalidInput, RshubError
 from rshub.formats.canonical import load_json
 
 FILE_NAME = "training.json"
+LOG = "training_log.jsonl"
+"""Beside it: the log, one JSON object a line."""
 
 
 def training_beside(folder: Path, *, error: type[RshubError] = InvalidInput) -> Mapping[str, Any] | None:

@@ -23,6 +23,7 @@ from rshub.errors import InvalidInput, MissingExtra
 from rshub.experts.base_identity import BaseIdentity, identify_base
 from rshub.experts.publish import check_target
 from rshub.experts.training_summary import FILE_NAME as TRAINING
+from rshub.experts.training_summary import LOG
 from rshub.formats.address import parse_repo
 from rshub.formats.canonical import file_bytes
 from rshub.hub.client import Hub
@@ -40,7 +41,6 @@ from rshub.training.recipe_file import read_recipe
 from rshub.training.result import TrainResult
 from rshub.training.runs.checkpoints import FOLDER
 from rshub.training.runs.crew import crew
-from rshub.training.runs.log_file import NAME as LOG
 from rshub.training.runs.run_folder import run_folder, run_of
 from rshub.training.runs.trackers import refuse_missing, tracker_folder
 from rshub.training.start import Start, find_start, settle_lora

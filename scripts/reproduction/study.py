@@ -14,11 +14,13 @@ from typing import Any
 from rshub.evaluation.evaluator import Evaluator
 from rshub.evaluation.ledger import Ledger
 from rshub.evaluation.sampling import Sampling
+from rshub.experts.training_summary import LOG
 from rshub.preferences.scores import Direction, Point, Scores
+from rshub.training.runs.log_file import whole_log
 from scripts.reproduction.costs import Costs
 from scripts.reproduction.experiments import Run, runs
 from scripts.reproduction.sizes import Sizes
-from scripts.reproduction.workshop import Workshop, log_of
+from scripts.reproduction.workshop import Workshop
 from scripts.reproduction.worlds import World
 
 
@@ -97,7 +99,7 @@ class Study:
 
     def log(self, name: str) -> list[dict[str, Any]]:
         """Read the training log of a model."""
-        return log_of(self.workshop.model(self.runs[name]))
+        return whole_log(self.workshop.model(self.runs[name]) / LOG)
 
     def close(self) -> None:
         """Let go of the models in memory."""

@@ -5,17 +5,16 @@ The base and the prompts stand in a recipe at their commits, so the recipe decid
 
 from __future__ import annotations
 
-import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from rshub.experts.training_summary import training_beside
+from rshub.experts.training_summary import LOG, training_beside
 from rshub.formats.canonical import digest
 from rshub.tensors.writer import write_whole
-from rshub.training.runs.log_file import NAME as LOG
+from rshub.training.runs.log_file import whole_log
 from rshub.training.summary import TOOLS
 from rshub.training.train import train
 from scripts.reproduction.costs import Costs, Say
@@ -62,7 +61,7 @@ class Workshop:
             with self._costs.of(f"training {folder.name}"):
                 train(wanted, output=folder, endpoint=self.world.endpoint, token=self.world.token)
         self._made[run.name] = folder
-        self._say(f"{name}: {_moved(log_of(folder), run)}")
+        self._say(f"{name}: {_moved(whole_log(folder / LOG), run)}")
         return folder
 
     def _described(self, name: str, folder: Path) -> Model:
@@ -78,11 +77,6 @@ class Workshop:
             recipe=f"{self._recipes.name}/{self.world.task}-{name}.yaml",
             cpu_seconds=self._costs.of_one(f"training {folder.name}"),
         )
-
-
-def log_of(folder: Path) -> list[dict[str, Any]]:
-    """Read the log of a run: a line for each logged step."""
-    return [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
 
 
 def _moved(log: list[dict[str, Any]], run: Run) -> str:

@@ -13,8 +13,6 @@ from typing import Any
 
 from rshub.tensors.writer import write_whole
 
-NAME = "training_log.jsonl"
-
 
 def as_text(line: Mapping[str, Any]) -> str:
     """Write one line."""
@@ -29,6 +27,11 @@ def keep_lines(log: Path, step: int) -> list[dict[str, Any]]:
     kept = [line for line in lines if line is not None and line["step"] <= step]
     write_whole(log, "".join(map(as_text, kept)).encode())
     return kept
+
+
+def whole_log(log: Path) -> list[dict[str, Any]]:
+    """Read the log of a training that has ended."""
+    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
 
 
 def number(value: Any) -> float | None:

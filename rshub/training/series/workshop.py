@@ -22,15 +22,14 @@ from rshub.evaluation.executors import Job, Outcome
 from rshub.experts.base_identity import BaseIdentity
 from rshub.experts.manifest import FILE_NAME
 from rshub.experts.training_summary import FILE_NAME as TRAINING
-from rshub.experts.training_summary import training_beside
+from rshub.experts.training_summary import LOG, training_beside
 from rshub.formats.canonical import digest
 from rshub.hub.client import Hub
 from rshub.training.hand_over import SCORES, measure, measured_before, push_expert, still_whole
 from rshub.training.recipe import Recipe
 from rshub.training.recipe_file import read_recipe
 from rshub.training.result import TrainResult
-from rshub.training.runs.log_file import NAME as LOG
-from rshub.training.runs.log_file import as_text
+from rshub.training.runs.log_file import as_text, whole_log
 from rshub.training.runs.run_folder import run_of
 from rshub.training.series.plan import Run
 from rshub.training.series.results import RunResult
@@ -180,7 +179,7 @@ class Workshop:
         result = TrainResult(
             folder=folder,
             training=training,
-            log=[json.loads(line) for line in (folder / LOG).read_text().splitlines()],
+            log=whole_log(folder / LOG),
             reward=name,
             spec=spec,
             base=self.base,
