@@ -22,7 +22,7 @@ from rshub.evaluation.named_rewards import named_rewards
 from rshub.evaluation.places import check_place
 from rshub.evaluation.points import measured_on, scores_of
 from rshub.evaluation.sampling import BATCH, Sampling
-from rshub.evaluation.share import check_target, share
+from rshub.evaluation.share import check_repo, share
 from rshub.evaluation.targets import Target, find_target
 from rshub.evaluation.workbench import Workbench
 from rshub.hub.client import Hub
@@ -113,7 +113,7 @@ def evaluate(
         lies = parse_place(prompts).repo
         datasets = [lies.repo_id] if lies is not None else []
         models = {repo for reward in scorers.values() for repo in _models(reward)}
-        place = check_target(publish, targets, hub, private=private, models=models, datasets=datasets)
+        place = check_repo(publish, targets, hub, private=private, models=models, datasets=datasets)
 
     def open_meter(base: Pin, parts: Mapping[Digest, Pin], told: Told | None) -> Meter:
         return Meter(

@@ -242,7 +242,7 @@ def test_what_is_measured_on_private_prompts_is_private(town):
 
 
 def test_private_reward_models_and_starts_make_measurements_private(town):
-    from rshub.evaluation.share import check_target
+    from rshub.evaluation.share import check_repo
     from rshub.evaluation.targets import find_target
 
     hub = town.hub("ada")
@@ -251,11 +251,11 @@ def test_private_reward_models_and_starts_make_measurements_private(town):
     target = find_target(
         "long=1", "ada/base", hub, extrapolate=False, endpoint=town.served.endpoint, token=town.tokens["ada"]
     )
-    assert check_target("ada/numbers", [target], hub, private=False) == ("ada/numbers", False)
-    assert check_target("ada/numbers", [target], hub, private=False, models=["ada/judge"]) == ("ada/numbers", True)
+    assert check_repo("ada/numbers", [target], hub, private=False) == ("ada/numbers", False)
+    assert check_repo("ada/numbers", [target], hub, private=False, models=["ada/judge"]) == ("ada/numbers", True)
     init = replace(target.lineup.experts["long"], repo_id="ada/start", files={"adapter_model.safetensors": "5" * 64})
     continued = replace(target, lineup=replace(target.lineup, init=init))
-    assert check_target("ada/numbers", [continued], hub, private=False) == ("ada/numbers", True)
+    assert check_repo("ada/numbers", [continued], hub, private=False) == ("ada/numbers", True)
 
 
 @pytest.mark.parametrize("most", ["MOST_FILES_IN_ALL", "MOST_BYTES"])
