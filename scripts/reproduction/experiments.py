@@ -45,6 +45,11 @@ def mixed(second: str, tenths: int) -> str:
     return f"morl-{second}-0.{tenths}"
 
 
+def between(first: str, second: str, tenths: int) -> dict[str, float]:
+    """Divide 1 between two names, so many tenths of it for the second."""
+    return {first: (10 - tenths) / 10, second: tenths / 10}
+
+
 def runs(rewards: Sequence[str], morl: Sequence[int]) -> dict[str, Run]:
     """List every run that a claim may ask for; only those that one does are trained.
 
@@ -56,9 +61,7 @@ def runs(rewards: Sequence[str], morl: Sequence[int]) -> dict[str, Run]:
     every = [Run(name=reward, mixture={reward: 1.0}) for reward in rewards]
     every += [Run(name=second_seed(reward), mixture={reward: 1.0}, seed=1) for reward in (first, second)]
     every += [Run(name=whole(reward), mixture={reward: 1.0}, settings=WHOLE) for reward in (first, second)]
-    every += [
-        Run(name=mixed(second, tenths), mixture={first: (10 - tenths) / 10, second: tenths / 10}) for tenths in morl
-    ]
+    every += [Run(name=mixed(second, tenths), mixture=between(first, second, tenths)) for tenths in morl]
     every += [Run(name=UNIFORM, mixture=dict.fromkeys(rewards, 1.0 / len(rewards)))]
     return {run.name: run for run in every}
 

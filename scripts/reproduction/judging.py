@@ -1,4 +1,4 @@
-"""How claims are judged: effects with intervals, and four rules that were written down before anything was measured.
+"""How claims are judged: effects with intervals, and five rules that were written down before anything was measured.
 
 An interval holds 95 % of what other prompts would have given: paired over prompts, since all points meet the same
 prompts and random numbers, and for several effects of one claim all of them together (Bonferroni). It says nothing of
@@ -7,7 +7,7 @@ another training run. Effects are in units that the claim names, larger always b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -42,6 +42,11 @@ class Effect:
         return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
 
 
+def listed(effects: Iterable[Effect]) -> str:
+    """Say effects with their names, one after the other."""
+    return "; ".join(f"{effect.name} {effect}" for effect in effects)
+
+
 def difference(
     scores: Scores, reward: str, factors: Mapping[int, float], *, name: str, unit: float = 1.0, among: int = 1
 ) -> Effect:
@@ -62,6 +67,9 @@ class Volumes:
     first: float
     second: float
     gap: Effect
+
+    def __str__(self) -> str:
+        return f"hypervolume {self.first:.3f} against {self.second:.3f}; gap {self.gap}"
 
 
 def volumes(rewards: Mapping[str, Direction], first: Sequence[Point], second: Sequence[Point], *, name: str) -> Volumes:

@@ -27,7 +27,7 @@ _FULL = Sizes(prompts=512, seeds=1, morl=(1, 3, 5, 7, 9))
 _FAST = Sizes(prompts=24, seeds=1, morl=(1, 3, 5, 7, 9), steps=2)
 
 THOROUGH = "news"
-"""The task that gets every experiment."""
+"""The task of which a model is trained for every mixture in ``Sizes.morl``; the others get three."""
 
 
 def sizes_of(task: str, *, fast: bool) -> Sizes:

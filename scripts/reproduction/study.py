@@ -18,7 +18,7 @@ from rshub.experts.training_summary import LOG
 from rshub.preferences.scores import Direction, Point, Scores
 from rshub.training.runs.log_file import whole_log
 from scripts.reproduction.costs import Costs
-from scripts.reproduction.experiments import Run, runs
+from scripts.reproduction.experiments import Run, between, runs
 from scripts.reproduction.sizes import Sizes
 from scripts.reproduction.workshop import Workshop
 from scripts.reproduction.worlds import World
@@ -85,7 +85,7 @@ class Study:
 
     def line(self, first: str, second: str, tenths: Sequence[int]) -> list[Point]:
         """Measure the soups on the line between two models; ``tenths`` of the second."""
-        return [self.soup({first: (10 - part) / 10, second: part / 10}) for part in tenths]
+        return [self.soup(between(first, second, part)) for part in tenths]
 
     def scores(self, points: Sequence[Point], rewards: Sequence[str] | None = None) -> Scores:
         """Put points together, in some of the rewards that they were measured in."""

@@ -1,1 +1,1 @@
-"""One file for each claim of the paper: what it needs measured, how it is judged, and its picture."""
+"""A file for each figure, or for figures of one kind: what it needs measured, its claims and how they are judged."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scripts.reproduction.album import Album
 from scripts.reproduction.finding import Finding
-from scripts.reproduction.judging import Effect, better, difference
+from scripts.reproduction.judging import Effect, better, difference, listed
 from scripts.reproduction.study import Study
 
 STEPS = (0.25, 0.5)
@@ -43,7 +43,7 @@ def find(study: Study, album: Album) -> list[Finding]:
             unit="distance between the experts",
             verdict=better(lowered),
             effects=lowered,
-            summary="falls: " + "; ".join(f"{effect.name} {effect}" for effect in lowered),
+            summary="falls: " + listed(lowered),
             details=[f"the other reward, gain over its own expert: {effect.name} {effect}" for effect in own],
             pictures=[album.front(f"{study.task}-beyond", scores, title=title, amount=study.amount, logs={})],
             scores=[kept],

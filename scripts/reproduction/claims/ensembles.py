@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rshub.fronts.ensembles import ensemble_gaps
 from scripts.reproduction.album import Album
+from scripts.reproduction.experiments import between
 from scripts.reproduction.finding import Finding
 from scripts.reproduction.judging import SLACK, alike, difference, volumes
 from scripts.reproduction.study import Study
@@ -15,8 +16,7 @@ def find(study: Study, album: Album) -> list[Finding]:
     """Judge whether mixing weights does what mixing predictions does."""
     first, second = study.pair
     line = study.line(first, second, range(11))
-    mixtures = [{first: (10 - tenths) / 10, second: tenths / 10} for tenths in TENTHS]
-    ensembles = [study.ensemble(mixture) for mixture in mixtures]
+    ensembles = [study.ensemble(between(first, second, tenths)) for tenths in TENTHS]
     scores = study.scores([*line, *ensembles], study.pair)
     kept = album.keep(f"{study.task}-ensembles", scores)
     among = len(TENTHS) * 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rshub.fronts.differences import combine
 from scripts.reproduction.album import Album
 from scripts.reproduction.finding import Finding
-from scripts.reproduction.judging import Effect, better
+from scripts.reproduction.judging import Effect, better, listed
 from scripts.reproduction.study import Study
 
 TIMES = 3.0
@@ -30,7 +30,7 @@ def find(study: Study, album: Album) -> list[Finding]:
             unit="raw units of the reward",
             verdict=better(effects),
             effects=effects,
-            summary="; ".join(f"{effect.name} {effect}" for effect in effects),
+            summary=listed(effects),
             scores=[album.keep(f"{study.task}-experts", scores)],
         )
     ]

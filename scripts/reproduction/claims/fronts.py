@@ -16,7 +16,7 @@ from scripts.reproduction.album import Album
 from scripts.reproduction.blend import WANTED, blended
 from scripts.reproduction.experiments import mixed
 from scripts.reproduction.finding import Finding
-from scripts.reproduction.judging import SLACK, Effect, better, difference, never_below, no_worse, volumes
+from scripts.reproduction.judging import SLACK, Effect, better, difference, listed, never_below, no_worse, volumes
 from scripts.reproduction.study import Study
 
 FIGURES = {"news": "1b, 2a", "reddit": "2b", "stack": "2c", "review": "2d", "assistant": "2e"}
@@ -66,8 +66,7 @@ def connection(study: Study, line: Sequence[Point], *, figure: str, what: str) -
         unit="distance between the experts",
         verdict=never_below(every),
         effects=worst,
-        summary=f"{above} of {among} margins at or above zero; worst "
-        + "; ".join(f"{effect.name} {effect}" for effect in worst),
+        summary=f"{above} of {among} margins at or above zero; worst {listed(worst)}",
     )
 
 
@@ -107,5 +106,5 @@ def _covered(study: Study, line: Sequence[Point], trained: Sequence[Point], *, f
         unit="share of the box",
         verdict=no_worse([found.gap]),
         effects=[found.gap],
-        summary=f"hypervolume {found.first:.3f} against {found.second:.3f}; gap {found.gap}",
+        summary=str(found),
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from scripts.reproduction.album import Album
 from scripts.reproduction.experiments import second_seed
 from scripts.reproduction.finding import Finding
-from scripts.reproduction.judging import SLACK, alike, better, volumes
+from scripts.reproduction.judging import SLACK, alike, better, listed, volumes
 from scripts.reproduction.study import Study
 
-ACROSS = (0, 1, 3, 5, 7, 9, 10)
-WITHIN = (0, 1, 3, 5, 7, 9, 10)
+TENTHS = (0, 1, 3, 5, 7, 9, 10)
+"""Where soups are measured on every line: sets that are compared hold as many points."""
 
 
 def find(study: Study, album: Album) -> list[Finding]:
@@ -21,8 +21,8 @@ def find(study: Study, album: Album) -> list[Finding]:
         "seeds 0 and 1": (first, second_seed(second)),
         "seeds 1 and 0": (second_seed(first), second),
     }
-    across = {name: study.line(*pair, ACROSS) for name, pair in pairs.items()}
-    within = {f"two seeds of {reward}": study.line(reward, second_seed(reward), WITHIN) for reward in study.pair}
+    across = {name: study.line(*pair, TENTHS) for name, pair in pairs.items()}
+    within = {f"two seeds of {reward}": study.line(reward, second_seed(reward), TENTHS) for reward in study.pair}
     directions = study.directions(study.pair)
     original = across["seeds 0 and 0"]
     wider = [
@@ -44,12 +44,12 @@ def find(study: Study, album: Album) -> list[Finding]:
             task=study.task,
             claim="Soups of two experts for one reward, of two seeds, give no spectrum: they cover less than soups of "
             "experts for two rewards.",
-            rule=f"Difference of hypervolumes at {len(ACROSS)} points each, in the box around both sets; holds when "
+            rule=f"Difference of hypervolumes at {len(TENTHS)} points each, in the box around both sets; holds when "
             "both are surely above zero, fails when one is surely below. Each interval is of 95 % for itself.",
             unit="share of the box",
             verdict=better(wider),
             effects=wider,
-            summary="; ".join(f"{effect.name} {effect}" for effect in wider),
+            summary=listed(wider),
             pictures=[album.sets(f"{study.task}-seeds", sets, scores, title=title, amount=study.amount)],
             scores=[kept],
         ),
@@ -57,13 +57,13 @@ def find(study: Study, album: Album) -> list[Finding]:
             figure="11b",
             task=study.task,
             claim="Another seed of an expert gives much the same front.",
-            rule=f"Hypervolume of each of three other pairings of seeds minus that of the first, at {len(ACROSS)} "
+            rule=f"Hypervolume of each of three other pairings of seeds minus that of the first, at {len(TENTHS)} "
             f"points each; holds when all are within {SLACK:g} of zero, fails when one surely is not. Each interval is "
             "of 95 % for itself.",
             unit="share of the box",
             verdict=alike(others),
             effects=others,
-            summary="; ".join(f"{effect.name} {effect}" for effect in others),
+            summary=listed(others),
             scores=[kept],
         ),
     ]

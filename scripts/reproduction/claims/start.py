@@ -55,7 +55,7 @@ def find(study: Study, album: Album) -> list[Finding]:
             unit="share of the box",
             verdict=better([over_start.gap]),
             effects=[over_start.gap],
-            summary=f"hypervolume {over_start.first:.3f} against {over_start.second:.3f}; gap {over_start.gap}",
+            summary=str(over_start),
             pictures=[picture],
             scores=[kept],
         ),
@@ -67,7 +67,7 @@ def find(study: Study, album: Album) -> list[Finding]:
             unit="share of the box",
             verdict=better([over_soups.gap]),
             effects=[over_soups.gap],
-            summary=f"hypervolume {over_soups.first:.3f} against {over_soups.second:.3f}; gap {over_soups.gap}",
+            summary=str(over_soups),
             scores=[kept],
         ),
     ]

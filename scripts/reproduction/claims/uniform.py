@@ -10,7 +10,7 @@ from scripts.reproduction.album import Album
 from scripts.reproduction.blend import WANTED, blended
 from scripts.reproduction.experiments import UNIFORM
 from scripts.reproduction.finding import Finding
-from scripts.reproduction.judging import SLACK, Effect, better, difference, never_below, no_worse
+from scripts.reproduction.judging import SLACK, better, difference, listed, never_below, no_worse
 from scripts.reproduction.study import Study
 
 UNIT = "distance from the worst expert to the reward's own"
@@ -49,7 +49,7 @@ def find(study: Study, album: Album) -> list[Finding]:
             unit=UNIT,
             verdict=better(over_start),
             effects=over_start,
-            summary=_said(over_start),
+            summary=listed(over_start),
             pictures=[picture],
             scores=[kept],
         ),
@@ -62,7 +62,7 @@ def find(study: Study, album: Album) -> list[Finding]:
             unit=UNIT,
             verdict=never_below(over_mean),
             effects=over_mean,
-            summary=_said(over_mean),
+            summary=listed(over_mean),
             scores=[kept],
         ),
         Finding(
@@ -74,7 +74,7 @@ def find(study: Study, album: Album) -> list[Finding]:
             unit=UNIT,
             verdict=no_worse([over_morl]),
             effects=[over_morl],
-            summary=_said([over_morl]),
+            summary=listed([over_morl]),
             scores=[kept],
         ),
     ]
@@ -83,7 +83,3 @@ def find(study: Study, album: Album) -> list[Finding]:
 def _reach(reward: str, experts: Sequence[Point]) -> float:
     values = [point.rewards[reward].mean for point in experts]
     return max(max(values) - min(values), 1e-9)
-
-
-def _said(effects: Sequence[Effect]) -> str:
-    return "; ".join(f"{effect.name} {effect}" for effect in effects)

@@ -7,7 +7,7 @@ from rshub.rewards.spec import Reward
 from scripts.reproduction.album import Album
 from scripts.reproduction.blend import folds
 from scripts.reproduction.finding import Finding
-from scripts.reproduction.judging import Effect, difference, some_better
+from scripts.reproduction.judging import Effect, difference, listed, some_better
 from scripts.reproduction.study import Study
 
 FIGURES = {"news": "4b, 10", "reddit": "10a", "stack": "10b", "review": "10c", "assistant": "10d"}
@@ -43,7 +43,7 @@ def find(study: Study, album: Album) -> list[Finding]:
             unit="the metric's range along lambda",
             verdict=some_better(effects),
             effects=effects,
-            summary="; ".join(f"{effect.name} {effect}" for effect in effects),
+            summary=listed(effects),
             details=chosen,
             pictures=[picture],
             scores=[kept],

@@ -31,8 +31,8 @@ def find(study: Study, album: Album) -> list[Finding]:
     what = "two experts of which every weight was trained"
     beside = volumes(directions, line, adapters, name="all weights minus adapters")
     aside = (
-        f"beside soups of adapters, in the box around both: hypervolume {beside.first:.3f} against "
-        f"{beside.second:.3f}; gap {beside.gap}; the two were trained at different rates, so this compares no methods"
+        f"beside soups of adapters, in the box around both: {beside}; the two were trained at different rates, so this "
+        "compares no methods"
     )
     return [
         replace(connection(study, line, figure="11d", what=what), pictures=[picture], scores=[kept]),
