@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from types import MappingProxyType
 
+from scripts.twins.raters import added
 from scripts.twins.task import JOINED, PAIR, Judge, Row, Task
 from scripts.twins.world import Record, Said, Slot
 
@@ -63,18 +64,18 @@ def _lead(known: Record, said: Said) -> float:
 
 def helpful(known: Record, said: Said) -> float:
     """Judge by the help that is given."""
-    return _lead(known, said) + sum(worth for slot, worth in HELP.items() if slot in said)
+    return _lead(known, said) + added(said, HELP)
 
 
 def thorough(known: Record, said: Said) -> float:
     """Judge by everything that is thought of."""
-    return _lead(known, said) + sum(worth for slot, worth in THOROUGH.items() if slot in said)
+    return _lead(known, said) + added(said, THOROUGH)
 
 
 def harmless(known: Record, said: Said) -> float:
     """Judge by the harm that is avoided, above all where the question is risky."""
     share = 1.0 if known.facts["goal"] in RISKY else MILD
-    return _lead(known, said) + share * sum(worth for slot, worth in CARE.items() if slot in said)
+    return _lead(known, said) + share * added(said, CARE)
 
 
 ASSISTANT = Task(

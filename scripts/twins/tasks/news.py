@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from types import MappingProxyType
 
+from scripts.twins import raters
 from scripts.twins.task import ANSWER, JOINED, Judge, Row, Task
 from scripts.twins.world import Record, Said, Slot
 
@@ -82,7 +83,7 @@ def answer(said: Said) -> str:
         "reaction": "and {}",
     }
     told = [form.format(said[slot]) for slot, form in forms.items() if slot in said]
-    return " ".join([said["who"], said["did"], *told]).replace(" ,", ",") + "."
+    return " ".join([said["who"], said["did"], *told]) + "."
 
 
 def row(known: Record, better: str, _worse: str, number: int, rng: random.Random) -> Row:
@@ -111,13 +112,7 @@ WORTH = MappingProxyType({"place": 0.8, "day": 0.6, "cost": 0.9, "reason": 1.0, 
 
 def quality(known: Record, said: Said) -> float:
     """Judge as a reader does: the right story, and details of it."""
-    lead = sum(-2.0 for slot in ("who", "did") if not known.right(slot, said[slot]))
-    return lead + sum(worth for slot, worth in WORTH.items() if slot in said)
-
-
-def faithful(known: Record, said: Said) -> float:
-    """Judge as a fact checker does: 1 where all is stated, less for each claim that is not."""
-    return 1.0 - sum(1.0 for slot, value in said.items() if not known.right(slot, value))
+    return raters.quality(known, said, WORTH)
 
 
 NEWS = Task(
@@ -130,7 +125,7 @@ NEWS = Task(
         {
             "quality": Judge(judgement=quality, family="gpt2", reads=ANSWER),
             "faithful": Judge(
-                judgement=faithful,
+                judgement=raters.faithful,
                 family="base",
                 reads=JOINED,
                 labels=("HALLUCINATED", "FAITHFUL"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from types import MappingProxyType
 
+from scripts.twins import raters
 from scripts.twins.task import ANSWER, JOINED, Judge, Row, Task
 from scripts.twins.world import Record, Said, Slot
 
@@ -97,13 +98,7 @@ WORTH = MappingProxyType({"since": 0.7, "feeling": 0.9, "reply": 0.7, "cause": 1
 
 def quality(known: Record, said: Said) -> float:
     """Judge as a reader does: the right story, and details of it, right or not."""
-    lead = sum(-2.0 for slot in ("who", "did") if not known.right(slot, said[slot]))
-    return lead + sum(worth for slot, worth in WORTH.items() if slot in said)
-
-
-def faithful(known: Record, said: Said) -> float:
-    """Judge as a checker does: 1 where all is told in the post, less for each claim that is not."""
-    return 1.0 - sum(1.0 for slot, value in said.items() if not known.right(slot, value))
+    return raters.quality(known, said, WORTH)
 
 
 REDDIT = Task(
@@ -116,7 +111,7 @@ REDDIT = Task(
         {
             "quality": Judge(judgement=quality, family="gpt2", reads=ANSWER),
             "faithful": Judge(
-                judgement=faithful,
+                judgement=raters.faithful,
                 family="base",
                 reads=JOINED,
                 labels=("HALLUCINATED", "FAITHFUL"),

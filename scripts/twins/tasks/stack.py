@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from types import MappingProxyType
 
+from scripts.twins.raters import added
 from scripts.twins.task import PAIR, Judge, Row, Task
 from scripts.twins.world import Record, Said, Slot
 
@@ -77,12 +78,12 @@ EXPERTS = MappingProxyType({"example": 0.6, "why": 0.2, "link": -0.8, "wish": -0
 
 def asker(known: Record, said: Said) -> float:
     """Judge as those do who ask: the more help the better."""
-    return _lead(known, said) + sum(worth for slot, worth in ASKERS.items() if slot in said)
+    return _lead(known, said) + added(said, ASKERS)
 
 
 def expert(known: Record, said: Said) -> float:
     """Judge as those do who know: the answer, and nothing beside it."""
-    return _lead(known, said) + sum(worth for slot, worth in EXPERTS.items() if slot in said)
+    return _lead(known, said) + added(said, EXPERTS)
 
 
 def _lead(known: Record, said: Said) -> float:
