@@ -23,8 +23,8 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models: handing work to a second thread costs more
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # a twin that is published already is no news
-    from scripts.reproduction.costs import say
     from scripts.reproduction.reproduce import reproduce
+    from scripts.reproduction.telling import say
 
     began = time.monotonic()
     results = reproduce(out, tasks=wanted.task or TASKS, fast=wanted.fast, jobs=wanted.jobs, say=say)

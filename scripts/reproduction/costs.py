@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import resource
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rshub.formats.canonical import file_bytes, load_json
 from rshub.tensors.writer import write_whole
-
-Say = Callable[[str], None]
-"""Told one line of what goes on."""
-
-
-def say(line: str) -> None:
-    """Write a line for people."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def cpu_seconds() -> float:

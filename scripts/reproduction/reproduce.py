@@ -25,11 +25,12 @@ from scripts.reproduction.claims import (
     unseen,
     weights,
 )
-from scripts.reproduction.costs import Costs, Say, cpu_seconds
+from scripts.reproduction.costs import Costs, cpu_seconds
 from scripts.reproduction.finding import Finding
 from scripts.reproduction.page import Chapter, Results, render
 from scripts.reproduction.sizes import sizes_of
 from scripts.reproduction.study import Study
+from scripts.reproduction.telling import Say
 from scripts.reproduction.workshop import Workshop
 from scripts.reproduction.worlds import opened
 

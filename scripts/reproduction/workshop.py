@@ -17,9 +17,10 @@ from rshub.tensors.writer import write_whole
 from rshub.training.runs.log_file import whole_log
 from rshub.training.summary import TOOLS
 from rshub.training.train import train
-from scripts.reproduction.costs import Costs, Say
+from scripts.reproduction.costs import Costs
 from scripts.reproduction.experiments import Run, recipe
 from scripts.reproduction.finding import Model
+from scripts.reproduction.telling import Say
 from scripts.reproduction.worlds import World
 
 
