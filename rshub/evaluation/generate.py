@@ -20,35 +20,9 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessorList
 
 from rshub.errors import Incompatible, RshubError
-from rshub.evaluation.sampling import BATCH
 
 Asked = str | Sequence[dict[str, str]]
 """A prompt: a text to go on from, or the messages of a conversation."""
-
-
-def generate(
-    model: Any,
-    tokenizer: Any,
-    prompts: Sequence[Asked],
-    *,
-    seed: int,
-    max_new_tokens: int = 128,
-    temperature: float = 1.0,
-    batch: int = BATCH,
-    places: Sequence[int] | None = None,
-) -> list[str]:
-    """Sample one completion for each prompt; see ``in_batches``."""
-    rows = in_batches(
-        model,
-        tokenizer,
-        prompts,
-        seed=seed,
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-        batch=batch,
-        places=places,
-    )
-    return [text for texts in rows for text in texts]
 
 
 def in_batches(

@@ -1,7 +1,7 @@
 """The model in memory: a base with its experts, loaded when a text has to be written and not before.
 
 What is measured is named by content: an expert is the digest of its files, whatever it is called and wherever it lies,
-so one that is named twice is loaded once. Only this file of the room decides when memory is taken.
+so one that is named twice is loaded once. Only this file of the room decides when the base is loaded.
 """
 
 from __future__ import annotations

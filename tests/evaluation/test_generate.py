@@ -17,10 +17,15 @@ def prompts(kitchen):
     return read_prompts(kitchen / "test.jsonl").prompts
 
 
+def generate(model, tokenizer, prompts, **how):
+    from rshub.evaluation.generate import in_batches
+
+    usual = {"max_new_tokens": 128, "temperature": 1.0, "batch": 256}
+    return [text for texts in in_batches(model, tokenizer, prompts, **{**usual, **how}) for text in texts]
+
+
 def test_the_same_seed_gives_the_same_texts_and_leaves_the_random_state_alone(mixer, prompts):
     import torch
-
-    from rshub.evaluation.generate import generate
 
     texts = [prompt.text for prompt in prompts]
     model = mixer.mix({})
@@ -37,8 +42,6 @@ def test_the_same_seed_gives_the_same_texts_and_leaves_the_random_state_alone(mi
 
 def test_a_batch_draws_its_own_random_numbers(mixer, prompts):
     """The second batch is the same whatever was written in the first: its seed comes from its place alone."""
-    from rshub.evaluation.generate import generate
-
     texts = [prompt.text for prompt in prompts]
     model = mixer.mix({})
     whole = generate(model, mixer.tokenizer, texts, seed=0, max_new_tokens=8, batch=10)
@@ -50,8 +53,6 @@ def test_a_batch_draws_its_own_random_numbers(mixer, prompts):
 def test_greedy_texts_are_the_most_probable_words(mixer, prompts):
     import torch
 
-    from rshub.evaluation.generate import generate
-
     text = generate(mixer.mix({}), mixer.tokenizer, [prompts[0].text], seed=0, max_new_tokens=1, temperature=0)
     ids = mixer.tokenizer(prompts[0].text, return_tensors="pt")["input_ids"]
     with torch.no_grad():
@@ -62,8 +63,6 @@ def test_greedy_texts_are_the_most_probable_words(mixer, prompts):
 def test_sampling_follows_the_model_over_the_whole_vocabulary(mixer, prompts):
     """Frequencies of the first word over many draws against the softmax itself: no top-k, no top-p, temperature 1."""
     import torch
-
-    from rshub.evaluation.generate import generate
 
     draws = 4000
     model = mixer.mix({})
@@ -80,8 +79,6 @@ def test_sampling_follows_the_model_over_the_whole_vocabulary(mixer, prompts):
 
 def test_the_rest_of_a_batch_and_its_size_change_nothing(mixer, prompts):
     """Each prompt draws by its place alone, so a part of the set and small batches give the same texts."""
-    from rshub.evaluation.generate import generate
-
     texts = [prompt.text for prompt in prompts]
     model = mixer.mix({"recall": 0.5, "precision": 0.5})
     whole = generate(model, mixer.tokenizer, texts, seed=3, max_new_tokens=12)
@@ -94,7 +91,7 @@ def test_the_rest_of_a_batch_and_its_size_change_nothing(mixer, prompts):
 def test_what_the_base_says_of_sampling_is_not_followed(mixer, prompts):
     """Whatever stands in the base's generation config: a soup and an ensemble of it alone write what they wrote."""
     from rshub.evaluation.ensemble import Together
-    from rshub.evaluation.generate import generate, in_batches
+    from rshub.evaluation.generate import in_batches
 
     texts = [prompt.text for prompt in prompts]
     model = mixer.mix({})
@@ -129,7 +126,7 @@ def test_a_batch_that_does_not_fit_is_halved(mixer, prompts):
     import torch
 
     from rshub.errors import RshubError
-    from rshub.evaluation.generate import _write, generate, in_batches
+    from rshub.evaluation.generate import _write, in_batches
 
     texts = [prompt.text for prompt in prompts]
     model = mixer.mix({})
