@@ -20,7 +20,7 @@ from rshub.formats.names import REWARD_NAME
 from rshub.formats.strict_yaml import MAX_BYTES, load_yaml
 from rshub.preferences.preference import INIT
 from rshub.rewards.spec import Reward, reward_from_spec
-from rshub.training.recipe import BETAS, KEYS, METHODS, LoraSettings, Recipe, why_not
+from rshub.training.recipe import BETAS, KEYS, METHODS, REINFORCEMENT, LoraSettings, Recipe, why_not
 
 LARGEST_WEIGHT = 1e9
 KEY = re.compile(r"[a-z0-9_][a-z0-9._-]*")
@@ -62,7 +62,7 @@ def read_recipe(recipe: Path | str | Mapping[str, Any], *, overrides: Mapping[st
 
 
 def _recipe(fields: Fields, method: str) -> Recipe:
-    reinforced = "num_generations" in KEYS[method]
+    reinforced = method in REINFORCEMENT
     rewards = _rewards(fields, required=reinforced)
     epochs = _optional(fields, "epochs")
     return Recipe(

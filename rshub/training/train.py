@@ -168,7 +168,7 @@ def _follow(
             run=Path(scratch),
             checkpoints=run / FOLDER,
             folder=folder,
-            tell=_both(None, None),
+            tell=None,
         )
     name, spec = objective(recipe)
     return TrainResult(folder=folder, training=training, log=trained.lines, reward=name, spec=spec, base=base)
@@ -184,7 +184,7 @@ def _trained(
     run: Path,
     checkpoints: Path,
     folder: Path,
-    tell: Tell,
+    tell: Tell | None,
 ) -> tuple[Trained, dict[str, Any]]:
     """Train, and say how it went."""
     method = _method(recipe.method)
@@ -272,9 +272,7 @@ def _emptied(folder: Path) -> Path:
     return folder
 
 
-def _both(
-    progress: Callable[[int, int], None] | None, on_log: Callable[[Mapping[str, Any]], None] | None
-) -> Callable[[Mapping[str, Any]], None]:
+def _both(progress: Callable[[int, int], None] | None, on_log: Tell | None) -> Tell:
     def tell(line: Mapping[str, Any]) -> None:
         if progress is not None:
             progress(line["step"], line["steps"])
