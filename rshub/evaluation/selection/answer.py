@@ -5,18 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import numpy as np
-
 from rshub.errors import InvalidInput
 from rshub.evaluation.selection.rivals import Chosen, compare
+from rshub.evaluation.selection.rule import are_shares, mapped_shares
 from rshub.evaluation.selection.search import Goal
 from rshub.evaluation.selection.selection import Regret, Selection, Spent
 from rshub.evaluation.selection.strategy import Choice, choose, misfits, regret
 from rshub.preferences.belief import LEAST_SOUPS
 from rshub.preferences.evidence import Evidence, gather
-from rshub.preferences.mapping import Known, map_preference
-from rshub.preferences.payoff import Payoff
-from rshub.preferences.preference import INIT, SUM_TOLERANCE
 from rshub.preferences.scores import SOUPS, Scores, oriented
 from rshub.preferences.simplex import Array
 from rshub.preferences.surrogate import LEAST_R2
@@ -137,11 +133,8 @@ def _by_payoff(scores: Scores, goal: Goal, evidence: Evidence, wish: Wish) -> tu
     Raises:
         InvalidInput: That cannot be done, with the reason.
     """
-    experts = tuple(name for name in goal.space.corners if name != INIT)
-    known = Known(payoff=Payoff.from_scores(scores), experts=experts)
-    mapped = map_preference(goal.mu, mapping="payoff", units=goal.units, known=known)
-    shares = np.array([mapped.coefficients.get(name, 0.0) for name in goal.space.corners])
-    if (shares < 0.0).any() or abs(float(shares.sum()) - 1.0) > SUM_TOLERANCE or not goal.space.may(shares):
+    shares, mapped = mapped_shares(scores, goal, "payoff")
+    if not are_shares(shares) or not goal.space.may(shares):
         raise InvalidInput("what they give may not be used", where="payoff", remedy="measure soups")
     choice = Choice(shares=shares, row=evidence.row_at(shares, list(wish.factors)), rule="payoff")
     return choice, [f"no soup was measured; {mapped.remark}"]

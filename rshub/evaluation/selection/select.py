@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from rshub.errors import Incompatible, InvalidInput
+from rshub.errors import InvalidInput
 from rshub.evaluation.named_rewards import named_rewards
 from rshub.evaluation.sampling import BATCH, Sampling
 from rshub.evaluation.selection.answer import answer
 from rshub.evaluation.selection.named import Offered, as_preference
+from rshub.evaluation.selection.rule import by_rule
 from rshub.evaluation.selection.search import Goal, Measure, measure_one, search
 from rshub.evaluation.selection.selection import Selection, Spent
 from rshub.evaluation.selection.source import Models, Source, opened, refuse_gaps
@@ -27,10 +26,9 @@ from rshub.formats.canonical import digest
 from rshub.formats.fields import nearest
 from rshub.preferences.evidence import gather
 from rshub.preferences.limits import limits_of
-from rshub.preferences.mapping import MAPPINGS, UNITS, Known, map_preference
-from rshub.preferences.payoff import Payoff
+from rshub.preferences.mapping import MAPPINGS, UNITS
 from rshub.preferences.policy import Policy, check
-from rshub.preferences.preference import INIT, SUM_TOLERANCE, Preference
+from rshub.preferences.preference import INIT, Preference
 from rshub.preferences.scores import SOUPS, Point, Scores
 from rshub.preferences.simplex import Array
 from rshub.preferences.wish import refuse_unknown
@@ -291,35 +289,6 @@ def _spend(
     if left and gather(store.scores, goal.space.corners).row_at(shares, list(goal.wanted)) is None:
         measure_one(goal, shares, measure=told, keep=store.keep)
     return mapping, shares
-
-
-def by_rule(scores: Scores, goal: Goal, mapping: str) -> Array:
-    """Give the shares that a mapping without a search stands for.
-
-    Raises:
-        InvalidInput: The mapping cannot be used here, with the reason.
-        Incompatible: The policy or a bound forbids them.
-    """
-    space = goal.space
-    experts = tuple(name for name in space.corners if name != INIT)
-    mixtures = {point.vertex: point.mixture for point in scores.points if point.vertex and point.mixture}
-    known = Known(payoff=Payoff.from_scores(scores), evaluations=scores, mixtures=mixtures, experts=experts)
-    mapped = map_preference(goal.mu, mapping=mapping, units=goal.units, known=known)
-    shares = np.array([mapped.coefficients.get(name, 0.0) for name in space.corners])
-    if (shares < 0.0).any() or abs(float(shares.sum()) - 1.0) > SUM_TOLERANCE:
-        raise InvalidInput(
-            f"mapping {mapping}: the coefficients would leave the range from 0 to 1",
-            where=mapping,
-            remedy="use --mapping surrogate, or write a preference of at least 0 that sums to 1",
-        )
-    if not space.may(shares):
-        raise Incompatible(
-            f"select: the policy or an expert's bounds forbid what {mapping} gives: "
-            + ", ".join(f"{name}={value:g}" for name, value in space.coefficients(shares).items()),
-            where=mapping,
-            remedy="use --mapping surrogate, which keeps to the bounds",
-        )
-    return shares
 
 
 def _known_word(word: str, valid: Sequence[str], what: str) -> None:
