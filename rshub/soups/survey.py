@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from rshub.tensors.changes import Change
 from rshub.tensors.dtypes import SINGLE, Array
 from rshub.tensors.factors import inner_products
 from rshub.tensors.tiles import Scratch
-from rshub.tensors.windows import MAX_WORKERS
+from rshub.tensors.workers import computing_threads
 from rshub.types import TensorName
 
 WHOLE_ELEMENTS = 1 << 22
@@ -152,7 +151,7 @@ class Surveyor:
             return _look(self._plan, touched, None if whole else self._ranges[touched.tensor])
 
         if tensors:
-            with one_thread(), ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1)) as pool:
+            with one_thread(), ThreadPoolExecutor(computing_threads()) as pool:
                 self._looks |= zip((touched.tensor for touched in tensors), pool.map(look, tensors), strict=True)
 
     def _summed(self) -> Survey:

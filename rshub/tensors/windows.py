@@ -8,8 +8,6 @@ longer. Memory is the windows of the threads and the factors of the tensors in f
 from __future__ import annotations
 
 import mmap
-import os
-import resource
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,18 +17,10 @@ from rshub.tensors.blas import one_thread
 from rshub.tensors.output_file import OutputFile
 from rshub.tensors.pieces import PAGE, FilePlan, Rewritten
 from rshub.tensors.tiles import Scratch
+from rshub.tensors.workers import writing_threads
 from rshub.types import Digest
 
 WINDOW_BYTES = 2 << 20
-MAX_WORKERS = 4
-"""Threads that compute: more would need more memory than a soup may take."""
-
-WAITING_WORKERS = 2
-"""Threads beside as many as there are cores: each waits for the disk half of its time."""
-
-NARROW_BYTES = 1 << 30
-"""Where a process may map less than this, one thread works: each sets space aside for itself that it never fills."""
-
 POLL_SECONDS = 0.1
 
 
@@ -148,7 +138,7 @@ def write_files(
     total = sum(plan.size for plan in plans)
     try:
         crew = _Crew(files, window)
-        count = workers or usual_workers()
+        count = workers or writing_threads()
         threads = [threading.Thread(target=crew.work, name=f"rshub-window-{number}") for number in range(count)]
         with one_thread():
             try:
@@ -167,20 +157,6 @@ def write_files(
     finally:
         for file in files:
             file.close()
-
-
-def usual_workers() -> int:
-    """Say how many threads to use on this machine, and within this process's limits."""
-    if _narrow():
-        return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MAX_WORKERS, cores) + WAITING_WORKERS
-
-
-def _narrow() -> bool:
-    """Say whether little memory may be mapped, used or not (``ulimit -v``)."""
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    return limit != resource.RLIM_INFINITY and limit < NARROW_BYTES
 
 
 def _wait(

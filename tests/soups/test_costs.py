@@ -311,11 +311,12 @@ def test_a_fault_in_one_thread_ends_all(tiny, pot, tmp_path, monkeypatch, digest
     assert len(writes) < 20
 
 
-def test_a_narrow_address_space_is_enough(tmp_path):
-    base, experts = megabytes(tmp_path, 2, layers=30, kind="adapter")
+@pytest.mark.parametrize(("kind", "more"), [("adapter", []), ("weights", ["--method", "ties"])])
+def test_a_narrow_address_space_is_enough(tmp_path, kind, more):
+    base, experts = megabytes(tmp_path, 2, layers=30, kind=kind)
     terms = ",".join(f'"{expert}"=0.5' for expert in experts)
     command = ["sh", "-c", 'ulimit -v 262144; exec "$@"', "sh", sys.executable, "-m", "rshub", "compose"]
-    command += ["--base", str(base), terms, "--out", str(tmp_path / "out")]
+    command += ["--base", str(base), terms, "--out", str(tmp_path / "out"), *more]
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert done.returncode == 0, done.stderr
