@@ -20,6 +20,7 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessorList
 
 from rshub.errors import Incompatible, RshubError
+from rshub.evaluation.room import room_of
 
 Asked = str | Sequence[dict[str, str]]
 """A prompt: a text to go on from, or the messages of a conversation."""
@@ -56,10 +57,12 @@ def in_batches(
         The completions without special tokens, in the order of the prompts.
 
     Raises:
-        Incompatible: A prompt is a conversation, and the tokenizer has no chat template or refuses it.
+        Incompatible: A prompt is a conversation, and the tokenizer has no chat template or refuses it; or the model has
+            no room for a prompt and its completion.
         RshubError: Not even one prompt fits into the device's memory.
     """
     ids = [encoded(tokenizer, prompt) for prompt in prompts]
+    _refuse_long(max(map(len, ids), default=0), max_new_tokens, room_of(model.config))
     ranks = list(places) if places is not None else list(range(len(prompts)))
     start = 0
     while start < len(ids):
@@ -128,6 +131,18 @@ def encoded(tokenizer: Any, prompt: Asked) -> list[int]:
             remedy="check the roles of the turns in the prompts",
         ) from fault
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _refuse_long(longest: int, max_new_tokens: int, room: int | None) -> None:
+    if room is not None and longest + max_new_tokens > room:
+        raise Incompatible(
+            f"the base has room for {room} tokens; the longest prompt has {longest}, and a completion may have "
+            f"{max_new_tokens}",
+            where="prompts",
+            remedy=f"ask for at most {room - longest} new tokens"
+            if longest < room
+            else "leave out the longest prompts",
+        )
 
 
 def padded(tokenizer: Any, rows: Sequence[list[int]], device: Any) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,9 @@ LONGEST_GUESS = 200
 MOST_GUESSES = 8
 """Guessing is slow: names that are longer, and faults beyond the first few, are told without a guess."""
 
+FEW_KEYS = 8
+"""So many keys are all named to one who wrote another."""
+
 
 def nearest(name: str, valid: Collection[str]) -> str:
     """Give the valid name that looks most like a misspelt one, or an empty string."""
@@ -56,6 +59,10 @@ class Fields:
     def fault(self, key: str, why: str) -> None:
         """Note a fault at a key of this object."""
         self._problems.append(f"{self._path}{key}: {why}")
+
+    def sound(self, key: str) -> bool:
+        """Say whether no fault was noted at a key of this object."""
+        return not any(problem.startswith(f"{self._path}{key}: ") for problem in self._problems)
 
     def finish(self) -> None:
         """Raise once for all faults that were noted.
@@ -159,7 +166,12 @@ class Fields:
         """Note a fault for each field that nobody asked for, with the nearest one that exists."""
         for key in self.unknown():
             guess = self._guess(str(key), self._seen)
-            self.fault(str(key), "no such key" + (f"; did you mean {guess!r}?" if guess else ""))
+            if guess:
+                self.fault(str(key), f"no such key; did you mean {guess!r}?")
+            elif 0 < len(self._seen) <= FEW_KEYS and len(self._problems) < MOST_GUESSES:
+                self.fault(str(key), f"no such key; there are {', '.join(sorted(self._seen))}")
+            else:
+                self.fault(str(key), "no such key")
 
     def _guess(self, name: str, valid: Collection[str]) -> str:
         return nearest(name, valid) if len(self._problems) < MOST_GUESSES else ""

@@ -84,7 +84,7 @@ def _recipe(fields: Fields, method: str) -> Recipe:
         optimizer=fields.choice("optimizer", OPTIMIZERS, default=Recipe.optimizer),
         weight_decay=_positive(fields, "weight_decay", Recipe.weight_decay, zero=True),
         max_grad_norm=_positive(fields, "max_grad_norm", Recipe.max_grad_norm, zero=True),
-        beta=_positive(fields, "beta", BETAS[method], zero=True),
+        beta=_positive(fields, "beta", BETAS[method], zero=method != "dpo"),
         batch=fields.integer("batch", default=Recipe.batch, least=2 if reinforced else 1),
         mini_batch=_whole(fields, "mini_batch"),
         micro_batch=_whole(fields, "micro_batch"),
@@ -290,6 +290,8 @@ def _lora(fields: Fields) -> LoraSettings:
 
 def _positive(fields: Fields, key: str, default: float, *, zero: bool = False) -> float:
     value = fields.number(key, default=default)
+    if not fields.sound(key):
+        return default
     if value < 0 or (value == 0 and not zero):
         fields.fault(key, f"{value} is {'below' if zero else 'not above'} zero")
     return value

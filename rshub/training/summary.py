@@ -49,7 +49,7 @@ def summary(
         prompts: The training set.
         start: Where it started.
         trained: What came of it.
-        left_out: Prompts that were too long.
+        left_out: Prompts that were too long, or lack what a reward in use needs.
         padded: Whether the tokenizer had a token of its own for padding.
     """
     settings = recipe.to_json()

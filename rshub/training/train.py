@@ -20,6 +20,7 @@ from typing import Any
 
 from rshub.deltas.expert_tensors import read_expert
 from rshub.errors import InvalidInput, MissingExtra
+from rshub.evaluation.room import room_of
 from rshub.experts.base_identity import BaseIdentity, identify_base
 from rshub.experts.publish import check_target
 from rshub.experts.training_summary import FILE_NAME as TRAINING
@@ -34,7 +35,7 @@ from rshub.soups.pin import pin_base
 from rshub.tensors.writer import fresh_folder
 from rshub.training.hand_over import measure, push_expert, still_whole
 from rshub.training.methods.lesson import Lesson, Tell, Trained
-from rshub.training.methods.rows import refuse_bare, refuse_few, rows_of
+from rshub.training.methods.rows import refuse_bare, refuse_few, rows_of, scored
 from rshub.training.produce import put_adapter, put_model
 from rshub.training.recipe import Recipe
 from rshub.training.recipe_file import read_recipe
@@ -107,7 +108,7 @@ def train(
         _refuse_unpublishable(base, start, push, name, hub, private=private)
     prompts = read_prompts(wanted.dataset, endpoint=endpoint, token=token)
     refuse_bare(wanted, prompts)
-    refuse_few(wanted, len(prompts.prompts), prompts.name)
+    refuse_few(wanted, len(scored(wanted, prompts)), prompts.name)
     if wanted.eval_prompts is not None:  # read again at the end: what is missing is known now
         read_prompts(wanted.eval_prompts, limit=wanted.eval_limit, endpoint=endpoint, token=token)
     if wanted.reinforced or wanted.eval_prompts:
@@ -188,24 +189,31 @@ def _trained(
 ) -> tuple[Trained, dict[str, Any]]:
     """Train, and say how it went."""
     method = _method(recipe.method)
-    from rshub.training.methods.tokenizer import lacks_padding, open_tokenizer, tokens_of
+    from transformers import AutoConfig
+
+    from rshub.training.methods.lengths import lengths, refuse_long
+    from rshub.training.methods.tokenizer import lacks_padding, open_tokenizer
     from rshub.training.quiet import let_go, quiet
 
     with quiet():
         conversational = any(prompt.turns for prompt in prompts.prompts)
         tokenizer = open_tokenizer(source, str(base), conversational=conversational)
         longest = recipe.max_prompt_length
-        short = [one for one in prompts.prompts if longest is None or tokens_of(one, tokenizer) <= longest]
-        asked = replace(prompts, prompts=tuple(short))
+        fit = scored(recipe, prompts)
+        if longest is not None:
+            fit = [one for one, tokens in zip(fit, lengths(fit, tokenizer), strict=True) if tokens <= longest]
+        refuse_few(recipe, len(fit), f"{prompts.name}, without the prompts of more than {longest} tokens")
+        rows = rows_of(recipe, replace(prompts, prompts=tuple(fit)))
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=True)
+        refuse_long(recipe, rows, tokenizer, room=room_of(config))
         padded = not lacks_padding(source)
-    refuse_few(recipe, len(short), f"{prompts.name}, without the prompts of more than {longest} tokens")
     trained = method(
         Lesson(
             recipe=recipe,
             base=source,
             tokenizer=tokenizer,
-            rows=rows_of(recipe, asked),
-            steps=recipe.steps_over(len(short)),
+            rows=rows,
+            steps=recipe.steps_over(len(fit)),
             output=_emptied(run / "made"),
             log=run / LOG,
             checkpoints=checkpoints if recipe.save_steps else None,
@@ -216,7 +224,7 @@ def _trained(
         )
     )
     let_go()
-    left_out = len(prompts.prompts) - len(short)
+    left_out = len(prompts.prompts) - len(fit)
     return trained, summary(recipe, prompts, start, trained, left_out=left_out, padded=padded)
 
 

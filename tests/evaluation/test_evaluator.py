@@ -364,6 +364,16 @@ def test_a_base_that_cannot_talk_and_a_template_that_refuses_say_so(kitchen, man
         evaluator.point({"recall": 1.0})
 
 
+def test_a_base_without_room_for_the_completions_says_so(kitchen, many):
+    sampling = Sampling(max_new_tokens=127)
+    with (
+        opened(kitchen, many, experts={"recall": kitchen / "recall"}, sampling=sampling) as evaluator,
+        pytest.raises(Incompatible, match="room for 128 tokens; the longest prompt has") as caught,
+    ):
+        evaluator.point({"recall": 1.0})
+    assert caught.value.remedy.startswith("ask for at most")
+
+
 def test_a_device_that_is_not_there_is_refused(kitchen, many):
     with pytest.raises(InvalidInput, match="no device 'cuda:77'"):
         opened(kitchen, many, device="cuda:77")

@@ -128,6 +128,7 @@ def test_overrides_go_by_the_rules_of_the_file():
     )
     assert (recipe.steps, recipe.learning_rate, recipe.lora.r) == (7, 2e-5, 2)
     assert recipe.mixture() == {"recall": 0.5, "rouge.f": 0.5}
+    assert faults(least(), learning_rate="fast") == "learning_rate: a number is expected, not str"
     assert "stepz: no such key; did you mean 'steps'?" in faults(least(), stepz="7")
     assert "lora.rr: no such key" in faults(least(), **{"lora.rr": "7"})
     for text in ("many", "1,2"):
@@ -154,7 +155,7 @@ def test_the_mapping_that_was_given_is_left_alone():
     ("change", "fault"),
     [
         ({"learning_rat": 1}, "learning_rat: no such key; did you mean 'learning_rate'?"),
-        ({"lora": {"rank": 8}}, "lora.rank: no such key"),
+        ({"lora": {"rank": 8}}, "lora.rank: no such key; there are alpha, dropout, r, target_modules"),
         ({"lora": {"r": 0}}, "lora.r: 0 is outside 1"),
         ({"lora": {"dropout": 1.0}}, "lora.dropout: 1.0 is not below 1"),
         ({"lora": {"target_modules": "q_proj"}}, "lora.target_modules: all-linear or a list"),
@@ -187,6 +188,7 @@ def test_the_mapping_that_was_given_is_left_alone():
         ({"seed": -1}, "seed: -1 is outside"),
         ({"learning_rate": 0}, "learning_rate: 0.0 is not above zero"),
         ({"beta": -0.1}, "beta: -0.1 is below zero"),
+        ({"method": "dpo", "beta": 0}, "beta: 0.0 is not above zero"),
         ({"temperature": 0}, "temperature: 0.0 is not above zero"),
         ({"batch": 10, "num_generations": 4}, "batch: 10 is no multiple of num_generations, 4"),
         ({"num_generations": 1}, "num_generations: 1 is outside 2"),

@@ -68,6 +68,12 @@ def refuse_bare(recipe: Recipe, prompts: PromptSet) -> None:
         )
 
 
+def scored(recipe: Recipe, prompts: PromptSet) -> list[Prompt]:
+    """Give the prompts that every reward in use can score: from others nothing is learned."""
+    bare = recipe.reinforced and any(recipe.rewards[name].needs_references for name in recipe.mixture())
+    return [one for one in prompts.prompts if one.references or not bare]
+
+
 def refuse_few(recipe: Recipe, count: int, name: str) -> None:
     """Refuse prompts that do not fill one batch.
 

@@ -6,14 +6,12 @@ changes nothing that is learned; the summary of the run says so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from transformers import AutoTokenizer
 
 from rshub.errors import InvalidInput
-from rshub.prompts.prompt import Prompt
 
 
 def open_tokenizer(base: Path, name: str, *, conversational: bool) -> Any:
@@ -58,11 +56,3 @@ def lacks_padding(base: Path) -> bool:
     """Say whether a base's tokenizer has no token of its own for padding."""
     found = AutoTokenizer.from_pretrained(base, trust_remote_code=False, local_files_only=True)
     return found.pad_token_id is None
-
-
-def tokens_of(prompt: Prompt, tokenizer: Any) -> int:
-    """Count the tokens of a prompt as the trainer gives it to the model."""
-    asked: str | Sequence[dict[str, str]] = prompt.asked()
-    if isinstance(asked, str):
-        return len(tokenizer(asked)["input_ids"])
-    return len(tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_dict=True)["input_ids"])

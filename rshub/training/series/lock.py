@@ -35,6 +35,8 @@ def alone_in(folder: Path) -> Iterator[int]:
                 where=str(folder),
                 remedy="wait for them, end their processes, or choose another output",
             ) from fault
+        except OSError:
+            pass  # a file system without locks
         yield handle
     finally:
         os.close(handle)

@@ -1,12 +1,16 @@
 """How runs end: early, on purpose and said; or by a fault that is told, with the checkpoints kept."""
 
 import json
+import resource
+import shutil
+import signal
 import sys
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from rshub.errors import InvalidInput, MissingExtra, RshubError
+from rshub.errors import Incompatible, InvalidInput, MissingExtra, OutputError, RshubError
 from rshub.training.recipe_file import read_recipe
 from rshub.training.runs.limits import WINDOW, find_stop
 from rshub.training.train import train
@@ -212,6 +216,84 @@ def test_prompts_that_are_too_long_are_left_out_and_counted(recipe, restaurant, 
     assert done.training["dataset"]["left_out"] == 5
     with pytest.raises(InvalidInput, match="no prompt is left"):
         train(wanted | {"max_prompt_length": length - 1}, output=tmp_path / "none")
+
+
+def test_prompts_that_a_reward_in_use_cannot_score_are_left_out_and_counted(recipe, restaurant, tmp_path):
+    rows = [json.loads(text) for text in (restaurant / "train.jsonl").read_text().splitlines()]
+    data = tmp_path / "data.jsonl"
+    bare = [{"prompt": row["prompt"]} for row in rows[:8]]
+    data.write_text("".join(json.dumps(row) + "\n" for row in [*bare, *rows[8:]]))
+    done = train(recipe | {"dataset": str(data)}, output=tmp_path / "expert")
+    assert done.training["dataset"]["left_out"] == 8
+    assert len(done.log) == 3
+    data.write_text("".join(json.dumps(row) + "\n" for row in [*bare, rows[8]]))
+    with pytest.raises(InvalidInput, match="1 prompts are too few"):
+        train(recipe | {"dataset": str(data)}, output=tmp_path / "none")
+
+
+@pytest.fixture(scope="module")
+def small(restaurant, tmp_path_factory):
+    """The base with room for 16 tokens, and a chat template that takes no system turn."""
+    folder = shutil.copytree(restaurant / "base", tmp_path_factory.mktemp("small") / "base")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 16}))
+    (folder / "chat_template.jinja").write_text(
+        "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        "{{ m['content'] }}{% endfor %}"
+    )
+    return folder
+
+
+def test_a_base_without_room_for_prompts_and_completions_is_refused_with_the_key_to_lower(
+    small, recipe, plain, tmp_path
+):
+    with pytest.raises(InvalidInput, match="it has room for 16 tokens; the longest prompt has") as caught:
+        train(recipe | {"base": str(small), "max_completion_length": 12}, output=tmp_path / "expert")
+    assert caught.value.remedy == "set max_prompt_length: 4"
+    with pytest.raises(InvalidInput, match="room for 16 tokens"):
+        train(recipe | {"base": str(small), "max_completion_length": 16}, output=tmp_path / "expert")
+    data = tmp_path / "long.jsonl"
+    data.write_text(json.dumps({"prompt": " ".join(["luna"] * 12), "references": ["pub " * 9], "rejected": ["luna"]}))
+    for method in ("sft", "dpo"):
+        wanted = plain(method, base=str(small), dataset=str(data), batch=1, steps=1)
+        with pytest.raises(InvalidInput, match="the longest prompt with its answer has 22") as caught:
+            train(wanted, output=tmp_path / "expert")
+        assert caught.value.remedy == "set max_length: 16"
+        train(wanted | {"max_length": 16}, output=tmp_path / f"{method} expert")
+    assert not (tmp_path / "expert.run").exists()
+
+
+def test_a_template_that_refuses_a_conversation_is_told_before_anything_is_trained(small, recipe, tmp_path):
+    data = tmp_path / "talk.jsonl"
+    turns = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "luna pub"}]
+    data.write_text((json.dumps({"prompt": turns, "references": ["luna"]}) + "\n") * 8)
+    with pytest.raises(Incompatible, match="refuses a conversation: no system"):
+        train(recipe | {"base": str(small), "dataset": str(data)}, output=tmp_path / "expert")
+    assert [path.name for path in tmp_path.iterdir()] == ["talk.jsonl"]
+
+
+def test_a_full_disk_is_told_and_the_run_goes_on_from_its_checkpoints(recall, recipe, tmp_path):
+    """The operating system refuses files beyond a size: more than the notes of a checkpoint, less than its weights."""
+    saving = {"save_steps": "1"}
+
+    def fill_the_disk(line):
+        if line["step"] == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with pytest.raises(OutputError, match="the disk was full after step 2 of 3") as caught:
+            train(recipe, overrides=saving, output=tmp_path / "expert", on_log=fill_the_disk)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert caught.value.remedy.startswith("free some space")
+    assert "goes on from them" in caught.value.remedy
+    done = train(recipe, overrides=saving, output=tmp_path / "expert")
+    whole = load_file(recall.folder / WEIGHTS)
+    for key, value in load_file(done.folder / WEIGHTS).items():
+        np.testing.assert_array_equal(whole[key], value)
 
 
 def test_a_tracker_that_is_not_installed_is_named_before_anything_is_trained(recipe, tmp_path, monkeypatch):

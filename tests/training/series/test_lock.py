@@ -1,5 +1,8 @@
 """One call at a time works in an output, and what stands in the way is told with the next step."""
 
+import errno
+import fcntl
+
 import pytest
 
 from rshub.errors import OutputError
@@ -10,6 +13,15 @@ def test_a_second_call_waits_for_the_first(tmp_path):
     with alone_in(tmp_path / "runs"):
         with pytest.raises(OutputError, match="under way there already"), alone_in(tmp_path / "runs"):
             pytest.fail("two at once")
+    with alone_in(tmp_path / "runs") as handle:
+        assert handle >= 0
+
+
+def test_a_file_system_without_locks_is_worked_on_all_the_same(tmp_path, monkeypatch):
+    def refuse(handle, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
     with alone_in(tmp_path / "runs") as handle:
         assert handle >= 0
 
