@@ -10,7 +10,7 @@ from scripts.reproduction.finding import Finding
 from scripts.reproduction.judging import Effect, difference, listed, some_better
 from scripts.reproduction.study import Study
 
-FIGURES = {"news": "4b, 10", "reddit": "10a", "stack": "10b", "review": "10c", "assistant": "10d"}
+FIGURES = {"news": "4b, 10"}
 
 
 def find(study: Study, album: Album) -> list[Finding]:
