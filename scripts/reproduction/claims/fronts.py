@@ -19,6 +19,10 @@ from scripts.reproduction.finding import Finding
 from scripts.reproduction.judging import SLACK, Effect, better, difference, listed, never_below, no_worse, volumes
 from scripts.reproduction.study import Study
 
+CHECKS = (
+    "What rshub front --checks says of all 11 soups and experts and of the MORL points alone, by rules of its own: no "
+    "slack, one-sided, each reward for itself; points are counted from 0. A verdict there may differ from that above."
+)
 FIGURES = {"news": "1b, 2a", "reddit": "2b", "stack": "2c", "review": "2d", "assistant": "2e"}
 
 
@@ -33,7 +37,7 @@ def find(study: Study, album: Album) -> list[Finding]:
     picture = album.front(
         f"{study.task}-front", scores, title=f"{study.task}: soups of two experts", amount=study.amount, logs=logs
     )
-    said = lines(front(scores=scores, checks=True))
+    said = [CHECKS, *lines(front(scores=scores, checks=True))]
     figure = FIGURES.get(study.task, "2")
     what = "two experts"
     return [
@@ -59,10 +63,11 @@ def connection(study: Study, line: Sequence[Point], *, figure: str, what: str) -
     return Finding(
         figure=figure,
         task=study.task,
-        claim=f"No soup of {what} is worse, in either reward, than the straight line between them.",
-        rule=f"Margin of each of {len(line) - 2} soups over the line, in both rewards, in units of the distance "
-        f"between the experts in that reward. Fails when one margin is surely below zero, holds when none can be below "
-        f"-{SLACK:g}; 95 % for all {among} together. Shown: the worst of each reward.",
+        claim=f"No soup of {what} is worse, in either reward, than the mean of the two at the same lambda.",
+        rule=f"Margin of each of {len(line) - 2} soups over the mean of the experts that lambda weights, in both "
+        f"rewards, in units of the distance between the experts in that reward. Fails when one margin is surely below "
+        f"zero, holds when none can be below -{SLACK:g}; 95 % for all {among} together. Shown: the worst of each "
+        "reward.",
         unit="distance between the experts",
         verdict=never_below(every),
         effects=worst,
@@ -81,8 +86,8 @@ def gain(study: Study, line: Sequence[Point], *, figure: str, what: str) -> Find
         figure=figure,
         task=study.task,
         claim=f"Soups of {what} are better, on average, than taking turns between the two.",
-        rule=f"Mean over {count - 1} soups and both rewards of the margin over the line between the experts; holds "
-        "when it is surely above zero, fails when it is surely below.",
+        rule=f"Mean over {count - 1} soups and both rewards of the margin over the mean of the experts that lambda "
+        "weights; holds when it is surely above zero, fails when it is surely below.",
         unit="distance between the experts",
         verdict=better([effect]),
         effects=[effect],
@@ -100,8 +105,8 @@ def _covered(study: Study, line: Sequence[Point], trained: Sequence[Point], *, f
         figure=figure,
         task=study.task,
         claim="The soups' front covers as much as that of models trained on mixtures, one model for each.",
-        rule=f"Hypervolume of the soups at lambda {shares} minus that of the models trained with these shares of "
-        f"{study.pair[1]}, the two experts belonging to both: {len(ours)} points against {len(theirs)}, in the box "
+        rule=f"Hypervolume of the soups at lambda {shares} of {study.pair[1]} minus that of the models trained with "
+        f"these shares of it, the two experts belonging to both: {len(ours)} points against {len(theirs)}, in the box "
         f"around all of them. Holds when it cannot be below -{SLACK:g}, fails when it surely is.",
         unit="share of the box",
         verdict=no_worse([found.gap]),
