@@ -46,7 +46,8 @@ class Album:
         notes = plot_front(scores, self._out / file, x=x, y=y, title=title, trajectories=trails)
         caption = (
             f"Across: mean {x}; up: mean {y} ({_ways(scores, (x, y))}). {amount}. Crosses are one standard error over "
-            f"prompts; numbers beside soups are lambda."
+            f"prompts; numbers beside soups are lambda of the expert for {x}. Dashed: the segment between the experts; "
+            "a soup above it may still be, in one reward, below their mean at its own lambda."
         )
         if trails:
             caption += f" Dotted: the means of the training batches, {_EACH} steps to a spot, on training prompts."
@@ -107,8 +108,9 @@ class Album:
         file = self._file(name)
         plot_curves(scores, self._out / file, title=title)
         caption = (
-            "Across: lambda between the two experts; up: the mean of one reward or metric each, upwards better. "
-            f"{amount}. Band: 95 % over prompts; dashed: the line between the experts."
+            "Across: lambda of the expert that is named there; up: the mean of one reward or metric each, upwards "
+            f"better (a length: longer, no more). {amount}. Band: 95 % over prompts; dashed: the line between "
+            "the experts."
         )
         return Picture(file=file, title=title, caption=caption)
 

@@ -44,7 +44,7 @@ class Effect:
 
 def listed(effects: Iterable[Effect]) -> str:
     """Say effects with their names, one after the other."""
-    return "; ".join(f"{effect.name} {effect}" for effect in effects)
+    return "; ".join(f"{effect.name}: {effect}" for effect in effects)
 
 
 def difference(

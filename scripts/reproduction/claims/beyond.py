@@ -30,7 +30,7 @@ def find(study: Study, album: Album) -> list[Finding]:
             for reward, sign, effects in ((away, -1.0, lowered), (towards, 1.0, own)):
                 factors = {place + number: sign, expert: -sign}
                 unit = study.distance(reward, line[0], line[-1])
-                name = f"{reward} at {away} = -{step:g}"
+                name = f"{reward} with the {away} expert at -{step:g}"
                 effects.append(difference(scores, reward, factors, name=name, unit=unit, among=4))
     return [
         Finding(
@@ -39,12 +39,12 @@ def find(study: Study, album: Album) -> list[Finding]:
             claim="A negative coefficient lowers the reward of its expert below where the other expert alone is.",
             rule="Fall of the reward whose expert has a coefficient of -0.25 or -0.5 (the other 1.25 or 1.5, their sum "
             "1), from where it is at the other expert alone; holds when all four are surely above zero, fails when one "
-            "is surely below.",
+            "is surely below; 95 % for all four together.",
             unit="distance between the experts",
             verdict=better(lowered),
             effects=lowered,
             summary="falls: " + listed(lowered),
-            details=[f"the other reward, gain over its own expert: {effect.name} {effect}" for effect in own],
+            details=[f"the other reward, gain over its own expert: {effect.name}: {effect}" for effect in own],
             pictures=[album.front(f"{study.task}-beyond", scores, title=title, amount=study.amount, logs={})],
             scores=[kept],
         )

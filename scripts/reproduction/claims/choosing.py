@@ -38,7 +38,8 @@ def find(study: Study, album: Album) -> list[Finding]:
         name = f"mu {mu:g}"
         over_mu.append(difference(every, WANTED, {12: 1.0, tenths: -1.0}, name=name, unit=unit, among=among))
         over_morl.append(difference(every, WANTED, {12: 1.0, 11: -1.0}, name=name, unit=unit, among=among))
-        chosen.append(f"mu {mu:g}: lambda {numbers[0] / 10:g} for even prompts, {numbers[1] / 10:g} for odd ones")
+        even, odd = (number / 10 for number in numbers)
+        chosen.append(f"mu {mu:g}: lambda of {second} {even:g} for even prompts, {odd:g} for odd ones")
     picture = album.series(
         f"{study.task}-choosing",
         series,
@@ -54,8 +55,8 @@ def find(study: Study, album: Album) -> list[Finding]:
     kept = [album.keep(f"{study.task}-choosing", study.scores([*line, *trained], study.pair))]
     rule = (
         "For each mu, the sum (1-mu) R1 + mu R2 in the rewards' raw units, which the trained models maximise; lambda "
-        f"is one of 11 tenths. Holds when no difference can be below -{SLACK:g}, fails when one surely is; 95 % for "
-        f"all {among} mu together."
+        f"of {second} is one of 11 tenths. Holds when no difference can be below -{SLACK:g}, fails when one surely is; "
+        f"95 % for all {among} mu together."
     )
     unit_said = "distance between the experts, weighted by mu"
     return [

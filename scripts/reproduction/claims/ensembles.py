@@ -25,7 +25,7 @@ def find(study: Study, album: Album) -> list[Finding]:
             scores,
             reward,
             {11 + number: 1.0, tenths: -1.0},
-            name=f"{reward} at lambda {tenths / 10:g}",
+            name=f"{reward} at lambda {tenths / 10:g} of {second}",
             unit=study.distance(reward, line[0], line[-1]),
             among=among,
         )
@@ -48,7 +48,7 @@ def find(study: Study, album: Album) -> list[Finding]:
         Finding(
             figure="4c",
             task=study.task,
-            claim="A soup does what the ensemble does that averages the experts' predictions at every token, at the "
+            claim="A soup does what the ensemble does that averages the experts' probabilities at every token, at the "
             "cost of one model.",
             rule=f"Ensemble minus soup at {len(TENTHS)} lambdas in both rewards, in units of the distance between the "
             f"experts: holds when all are within {SLACK:g} of zero, fails when one surely is not; 95 % for all {among} "
@@ -59,8 +59,8 @@ def find(study: Study, album: Album) -> list[Finding]:
             summary="; ".join(
                 f"{reward}: largest gap {row['gap']:+.3f} (standard error {row['stderr']:.3f}, raw units)"
                 for reward, row in largest.items()
-            ),
-            details=[as_sets],
+            )
+            + f"; {as_sets}",
             pictures=[album.front(f"{study.task}-ensembles", scores, title=title, amount=study.amount, logs={})],
             scores=[kept],
         )

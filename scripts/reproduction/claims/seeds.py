@@ -57,9 +57,9 @@ def find(study: Study, album: Album) -> list[Finding]:
             figure="11b",
             task=study.task,
             claim="Another seed of an expert gives much the same front.",
-            rule=f"Hypervolume of each of three other pairings of seeds minus that of the first, at {len(TENTHS)} "
-            f"points each; holds when all are within {SLACK:g} of zero, fails when one surely is not. Each interval is "
-            "of 95 % for itself.",
+            rule=f"Hypervolume of each of three other pairings of seeds (of {first} and of {second}) minus that of the "
+            f"first, at {len(TENTHS)} points each; holds when all are within {SLACK:g} of zero, fails when "
+            "one surely is not. Each interval is of 95 % for itself.",
             unit="share of the box",
             verdict=alike(others),
             effects=others,
