@@ -8,6 +8,9 @@ from typing import Any
 
 from scripts.reproduction.judging import Effect
 
+BEFORE = "before"
+"""In the place of a figure: what must be so before any figure means something."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rshub.fronts.bootstrap import DRAWS
-from scripts.reproduction.finding import Finding, Model
+from scripts.reproduction.finding import BEFORE, Finding, Model
 from scripts.reproduction.judging import FAILS, HOLDS, OPEN, SLACK
 
 SCHEMA = "rshub.reproduction/1"
@@ -73,9 +73,14 @@ class Results:
         """Give what the run would have taken with nothing kept: its pieces when they were made, and all else."""
         return self.cpu_seconds + sum(chapter.made - chapter.spent for chapter in self.chapters)
 
+    @property
+    def claims(self) -> list[Finding]:
+        """The findings that are claims of the paper: all but what has to be so before they mean anything."""
+        return [finding for finding in self.findings if finding.figure != BEFORE]
+
     def counted(self) -> dict[str, int]:
         """Say how many claims have which verdict."""
-        found = Counter(finding.verdict for finding in self.findings)
+        found = Counter(finding.verdict for finding in self.claims)
         return {verdict: found[verdict] for verdict in VERDICTS}
 
     def to_json(self) -> dict[str, Any]:
@@ -104,9 +109,10 @@ class Results:
     def tally(self) -> str:
         """Say how many claims came out how, in words."""
         counts = self.counted()
+        learned = [finding.verdict == HOLDS for finding in self.findings if finding.figure == BEFORE]
         return (
-            f"Of {len(self.findings)} claims {counts[HOLDS]} hold, {counts[FAILS]} do not hold here, and "
-            f"{counts[OPEN]} cannot be decided."
+            f"Of {len(self.claims)} claims {counts[HOLDS]} hold, {counts[FAILS]} do not hold here, and {counts[OPEN]} "
+            f"cannot be decided. Every expert has learned its reward in {sum(learned)} of {len(learned)} tasks."
         )
 
     @property
@@ -126,5 +132,5 @@ def render(results: Results) -> str:
     )
     environment.filters["mark"] = lambda verdict: {HOLDS: "holds", FAILS: "fails", OPEN: "open"}[verdict]
     return environment.get_template("page.html.j2").render(
-        results=results, slack=SLACK, draws=DRAWS, tools={tool: version(tool) for tool in TOOLS}
+        results=results, before=BEFORE, slack=SLACK, draws=DRAWS, tools={tool: version(tool) for tool in TOOLS}
     )

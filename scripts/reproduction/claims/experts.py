@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rshub.fronts.differences import combine
 from scripts.reproduction.album import Album
-from scripts.reproduction.finding import Finding
+from scripts.reproduction.finding import BEFORE, Finding
 from scripts.reproduction.judging import Effect, better, listed
 from scripts.reproduction.study import Study
 
@@ -22,7 +22,7 @@ def find(study: Study, album: Album) -> list[Finding]:
         effects.append(Effect(name=name, value=gain, low=gain - reach, high=gain + reach))
     return [
         Finding(
-            figure="before",
+            figure=BEFORE,
             task=study.task,
             claim="Every expert is better than the start on the reward that it was trained for.",
             rule="Gain on held-out prompts, paired; the interval is three standard errors either way, and holds when "

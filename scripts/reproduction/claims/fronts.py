@@ -16,7 +16,17 @@ from scripts.reproduction.album import Album
 from scripts.reproduction.blend import WANTED, blended
 from scripts.reproduction.experiments import mixed
 from scripts.reproduction.finding import Finding
-from scripts.reproduction.judging import SLACK, Effect, better, difference, listed, never_below, no_worse, volumes
+from scripts.reproduction.judging import (
+    OPEN,
+    SLACK,
+    Effect,
+    better,
+    difference,
+    listed,
+    never_below,
+    no_worse,
+    volumes,
+)
 from scripts.reproduction.study import Study
 
 CHECKS = (
@@ -100,6 +110,8 @@ def _covered(study: Study, line: Sequence[Point], trained: Sequence[Point], *, f
     ours = [line[0], *(line[tenths] for tenths in study.sizes.morl), line[10]]
     theirs = [line[0], *trained, line[10]]
     found = volumes(study.directions(study.pair), ours, theirs, name="soups minus MORL")
+    verdict = no_worse([found.gap])
+    surely_less = verdict == OPEN and found.gap.high < 0.0
     shares = ", ".join(f"0.{tenths}" for tenths in study.sizes.morl)
     return Finding(
         figure=figure,
@@ -109,7 +121,7 @@ def _covered(study: Study, line: Sequence[Point], trained: Sequence[Point], *, f
         f"these shares of it, the two experts belonging to both: {len(ours)} points against {len(theirs)}, in the box "
         f"around all of them. Holds when it cannot be below -{SLACK:g}, fails when it surely is.",
         unit="share of the box",
-        verdict=no_worse([found.gap]),
+        verdict=verdict,
         effects=[found.gap],
-        summary=str(found),
+        summary=f"{found}{'; less for sure, how much is not' if surely_less else ''}",
     )
