@@ -33,7 +33,7 @@ def test_the_shrunk_reproduction(tmp_path, monkeypatch):
         assert {finding["figure"] for finding in chapter["findings"]} == figures
     findings = [finding for chapter in told["chapters"] for finding in chapter["findings"]]
     assert {finding["verdict"] for finding in findings} <= {HOLDS, FAILS, OPEN}
-    assert sum(told["verdicts"].values()) == len(findings)
+    assert sum(told["verdicts"].values()) == sum(finding["figure"] != "before" for finding in findings)
     assert all(finding["effects"] and finding["rule"] and finding["scores"] for finding in findings)
     assert all(math.isfinite(number) for number in numbers(told))
     for finding in findings:
