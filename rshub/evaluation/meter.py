@@ -184,7 +184,8 @@ class Meter:
             self._ready.add(name)
 
     def _context(self) -> dict[str, Any]:
-        return {"corpus": self._corpus, "device": self._workbench.device}
+        talk = any(prompt.turns for prompt in self._prompts)
+        return {"corpus": self._corpus, "conversational": talk, "device": self._workbench.device}
 
     def _key(self, voices: Voices, start: int, prompts: Sequence[Prompt], *, seed: int) -> dict[str, Any]:
         """Say all that decides the texts of a stretch."""

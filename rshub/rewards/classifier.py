@@ -129,10 +129,13 @@ class ClassifierTerm:
             MissingExtra: The model libraries are not installed.
             NotFound: The repo, the commit or a file is not there.
             IntegrityError: Its weights are pickles, or its index is malformed.
-            Incompatible: It is no classifier, has no trained head, or lacks the output that is asked for.
+            Incompatible: It is no classifier, has no trained head, or lacks the output that is asked for; or it is to
+                read conversations and cannot.
         """
         model = self._model(context)
         self._columns(model.labels)
+        if context.get("conversational") and self._joined():
+            model.refuse_mute()
 
     def score(self, samples: Sequence[TextSample], context: Context) -> NDArray[np.float64]:
         """Score samples in batches; nan where a sample gives the model nothing to read.

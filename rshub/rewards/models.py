@@ -64,11 +64,11 @@ class Classifier:
         ended = len(self.labels) == 1 and end is not None and not self._ends_itself and not text.endswith(end)
         return Text(first=text + end if ended else text)
 
-    def conversation(self, turns: Sequence[Turn]) -> Text:
-        """Write a conversation by the tokenizer's chat template.
+    def refuse_mute(self) -> None:
+        """Refuse conversations where the tokenizer cannot write any.
 
         Raises:
-            Incompatible: It has none, or the template refuses these turns.
+            Incompatible: It has no chat template.
         """
         if not self._tokenizer.chat_template:
             raise Incompatible(
@@ -76,6 +76,14 @@ class Classifier:
                 where=self.name,
                 remedy='say what it reads: #template="{prompt} {completion}", or input=pair',
             )
+
+    def conversation(self, turns: Sequence[Turn]) -> Text:
+        """Write a conversation by the tokenizer's chat template.
+
+        Raises:
+            Incompatible: It has none, or the template refuses these turns.
+        """
+        self.refuse_mute()
         messages = [{"role": turn.role, "content": turn.content} for turn in turns]
         try:
             text = self._tokenizer.apply_chat_template(messages, tokenize=False)

@@ -11,6 +11,7 @@ Context = Mapping[str, Any]
 """What is known beyond the samples; every key may be absent, and a reward ignores those that it has no use for.
 
 ``corpus``: the references of every prompt of the set, one tuple of texts for each prompt; statistics are fitted on it.
+``conversational``: whether there are conversations among the samples.
 ``device``: where models score (``cpu``, ``cuda:1``); by default an accelerator if there is one.
 ``batch_size``: texts that a model reads at once.
 """

@@ -112,8 +112,9 @@ def train(
     if wanted.eval_prompts is not None:  # read again at the end: what is missing is known now
         read_prompts(wanted.eval_prompts, limit=wanted.eval_limit, endpoint=endpoint, token=token)
     if wanted.reinforced or wanted.eval_prompts:
+        talk = any(prompt.turns for prompt in prompts.prompts)
         for reward in wanted.rewards.values():
-            reward.make_ready({"corpus": prompts.references()})
+            reward.make_ready({"corpus": prompts.references(), "conversational": talk})
     if not crew().leads:
         return _follow(wanted, prompts, base=base, start=start, folder=folder, hub=hub)
     with ExitStack() as stack:

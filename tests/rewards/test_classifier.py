@@ -113,8 +113,11 @@ def test_a_reward_model_reads_as_it_was_trained(shelf, plain):
     assert scores("hf:lab/chosen", shelf, [talk, *SAMPLES]) == pytest.approx([*trained, *wanted], abs=1e-5)
     with pytest.raises(Incompatible, match="no chat template"):
         scores("hf:lab/bare", shelf, [talk])
+    with pytest.raises(Incompatible, match="no chat template"):  # before anything is sampled
+        reward_from_spec("hf:lab/bare").pin(shelf).make_ready({"conversational": True})
     spec = 'hf:lab/bare#template="{prompt} {completion}"'
     assert scores(spec, shelf, [talk]) == pytest.approx(plain("lab/bare")("be kind the dog is good"), abs=1e-5)
+    reward_from_spec(spec).pin(shelf).make_ready({"conversational": True})
 
 
 def test_the_batch_and_the_order_decide_nothing(shelf):
