@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,7 @@ class TensorRewrite:
     def _tile(self, tile: Tile, into: Array, change: Change | None, source: int, scratch: Scratch) -> None:
         seen = slice(max(tile.low, self.sampled.start) - tile.low, max(0, min(tile.high, self.sampled.stop) - tile.low))
         sampled = seen.start < seen.stop
-        part = replace(tile, low=tile.low + seen.start, high=tile.low + seen.stop) if sampled else None
+        part = tile.rows_of(tile.low + seen.start, tile.low + seen.stop) if sampled else None
         matrix = isinstance(change, Linear) and change.factors is not None and tile.whole
         if matrix:
             values, flat = scratch.matrix("matrix", tile.rows, tile.columns, self.work)

@@ -6,7 +6,7 @@ A tile's product is always formed whole, so the result has the same bits whereve
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,17 @@ class Tile:
     def whole(self) -> bool:
         """Whether all of the block is asked for."""
         return self.low == self.start and self.high == self.stop
+
+    def rows_of(self, low: int, high: int) -> Tile:
+        """Give the rows that hold the elements [low, high), which are asked for."""
+        if self.columns == 0:
+            return replace(self, low=low, high=high)
+        first, last = (low - self.start) // self.columns, -(-(high - self.start) // self.columns)
+        start = self.start + first * self.columns
+        return replace(
+            self, start=start, stop=self.start + last * self.columns, row=self.row + first, rows=last - first, low=low,
+            high=high,
+        )  # fmt: skip
 
     def cut(self, whole: Array) -> Array:
         """Give the elements that are asked for, flat, of an array that holds the whole block."""

@@ -69,3 +69,15 @@ def test_the_start_of_a_tile_is_that_of_the_tile_with_the_element(shape):
         assert {grid.tile_start(at) for at in (tile.start, (tile.start + tile.stop) // 2, tile.stop - 1)} == {
             tile.start
         }
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (1, 1), (500, 1)])
+def test_the_rows_of_a_range_are_those_that_hold_its_ends_and_no_more(shape):
+    grid = Grid(rows=shape[0], columns=shape[1])
+    for tile in grid.tiles(0, grid.size):
+        for low, high in ((tile.start, tile.stop), (tile.start, tile.start + 1), (tile.stop - 1, tile.stop)):
+            part = tile.rows_of(low, high)
+            assert (part.low, part.high) == (low, high)
+            assert tile.start <= part.start <= low < high <= part.stop <= tile.stop
+            assert part.stop - part.start == part.rows * part.columns < high - low + 2 * part.columns
+            assert part.start == tile.start + (part.row - tile.row) * tile.columns
