@@ -20,7 +20,7 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessorList
 
 from rshub.errors import Incompatible, RshubError
-from rshub.evaluation.room import room_of
+from rshub.evaluation.room import overflow, room_of
 
 Asked = str | Sequence[dict[str, str]]
 """A prompt: a text to go on from, or the messages of a conversation."""
@@ -107,8 +107,10 @@ class Draw:
         return logits.float() / self._temperature - noise.clamp_min_(tiny).log_()
 
 
-def encoded(tokenizer: Any, prompt: Asked) -> list[int]:
+def encoded(tokenizer: Any, prompt: Asked, *, begin: bool = True) -> list[int]:
     """Give the tokens of a prompt; a conversation goes through the chat template, which brings its special tokens.
+
+    With ``begin`` a conversation is followed by what begins the next turn.
 
     Raises:
         Incompatible: There is no template, or it refuses the conversation.
@@ -123,7 +125,7 @@ def encoded(tokenizer: Any, prompt: Asked) -> list[int]:
             remedy="use prompts that are plain texts, or a base that was tuned for conversations",
         )
     try:
-        text = tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True)
+        text = tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=begin)
     except Exception as fault:  # a template of a repo may raise anything
         raise Incompatible(
             f"the base's chat template refuses a conversation: {fault}",
@@ -134,14 +136,12 @@ def encoded(tokenizer: Any, prompt: Asked) -> list[int]:
 
 
 def _refuse_long(longest: int, max_new_tokens: int, room: int | None) -> None:
-    if room is not None and longest + max_new_tokens > room:
+    if found := overflow(room, longest, max_new_tokens):
+        left = (room or 0) - longest
         raise Incompatible(
-            f"the base has room for {room} tokens; the longest prompt has {longest}, and a completion may have "
-            f"{max_new_tokens}",
+            f"the base cannot go on: {found}",
             where="prompts",
-            remedy=f"ask for at most {room - longest} new tokens"
-            if longest < room
-            else "leave out the longest prompts",
+            remedy=f"ask for at most {left} new tokens" if left > 0 else "leave out the longest prompts",
         )
 
 

@@ -108,7 +108,9 @@ def train(
         _refuse_unpublishable(base, start, push, name, hub, private=private)
     prompts = read_prompts(wanted.dataset, endpoint=endpoint, token=token)
     refuse_bare(wanted, prompts)
-    refuse_few(wanted, len(scored(wanted, prompts)), prompts.name)
+    able = len(scored(wanted, prompts))
+    lacking = ", without the prompts that have no references" if able < len(prompts.prompts) else ""
+    refuse_few(wanted, able, f"{prompts.name}{lacking}")
     if wanted.eval_prompts is not None:  # read again at the end: what is missing is known now
         read_prompts(wanted.eval_prompts, limit=wanted.eval_limit, endpoint=endpoint, token=token)
     if wanted.reinforced or wanted.eval_prompts:
@@ -192,7 +194,8 @@ def _trained(
     method = _method(recipe.method)
     from transformers import AutoConfig
 
-    from rshub.training.methods.lengths import lengths, refuse_long
+    from rshub.evaluation.generate import encoded
+    from rshub.training.methods.lengths import refuse_long
     from rshub.training.methods.tokenizer import lacks_padding, open_tokenizer
     from rshub.training.quiet import let_go, quiet
 
@@ -202,7 +205,7 @@ def _trained(
         longest = recipe.max_prompt_length
         fit = scored(recipe, prompts)
         if longest is not None:
-            fit = [one for one, tokens in zip(fit, lengths(fit, tokenizer), strict=True) if tokens <= longest]
+            fit = [one for one in fit if len(encoded(tokenizer, one.asked())) <= longest]
         refuse_few(recipe, len(fit), f"{prompts.name}, without the prompts of more than {longest} tokens")
         rows = rows_of(recipe, replace(prompts, prompts=tuple(fit)))
         config = AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=True)

@@ -227,7 +227,7 @@ def test_prompts_that_a_reward_in_use_cannot_score_are_left_out_and_counted(reci
     assert done.training["dataset"]["left_out"] == 8
     assert len(done.log) == 3
     data.write_text("".join(json.dumps(row) + "\n" for row in [*bare, rows[8]]))
-    with pytest.raises(InvalidInput, match="1 prompts are too few"):
+    with pytest.raises(InvalidInput, match="without the prompts that have no references: 1 prompts are too few"):
         train(recipe | {"dataset": str(data)}, output=tmp_path / "none")
 
 
